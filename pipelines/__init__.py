@@ -1,0 +1,1 @@
+"""Records: what should happen and what happened. Django ORM only."""

@@ -1,0 +1,8 @@
+"""Django's entry for the audit records."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    name = "pipelines.audit"
+    label = "audit"

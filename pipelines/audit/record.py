@@ -1,0 +1,54 @@
+"""Write acts, chain them, and check the chain."""
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from pipelines.audit.models import Act
+from pipelines.errors import LostRace
+
+
+def record(actor: str, verb: str, subject: str, *, reason: str = "", **facts: Any) -> Act:
+    """Note an act in the caller's transaction; it is chained by the sealer a moment after the commit."""
+    return Act.objects.create(actor=actor, verb=verb, subject=subject, reason=reason, facts=facts)
+
+
+def seal() -> int:
+    """Chain the committed rows that have no place yet; returns how many. Writers never wait for it.
+
+    Two sealers at once are harmless: only one of them gives a row or a place away, the other one's work is undone.
+    """
+    try:
+        with transaction.atomic():
+            last = Act.objects.exclude(place=None).order_by("place").last()
+            done, previous = (last.place or 0, last.seal) if last else (0, "")
+            rows = list(Act.objects.filter(place=None).order_by("pk")[:500])
+            for place, act in enumerate(rows, done + 1):
+                previous = _seal(act, place, previous)
+                if Act.objects.filter(pk=act.pk, place=None).update(place=place, seal=previous) != 1:
+                    raise LostRace(f"act {act.pk} has been sealed by another process")
+            return len(rows)
+    except (IntegrityError, LostRace):
+        return 0
+
+
+def verify() -> str | None:
+    """None when the chain holds; else a sentence that names the first row that was changed, removed or moved."""
+    previous = ""
+    for expected, act in enumerate(Act.objects.exclude(place=None).order_by("place").iterator(), 1):
+        if act.place != expected:
+            return f"act {expected} is missing before act {act.place} ({act})"
+        if not hmac.compare_digest(_seal(act, expected, previous), act.seal):
+            return f"act {act.place} ({act}, {act.at:%Y-%m-%d %H:%M:%S}) is not what was sealed"
+        previous = act.seal
+    return None
+
+
+def _seal(act: Act, place: int, previous: str) -> str:
+    row = [place, act.at.isoformat(), act.actor, act.verb, act.subject, act.reason, act.facts]
+    text = previous + json.dumps(row, sort_keys=True, separators=(",", ":"))
+    return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()

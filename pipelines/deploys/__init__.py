@@ -1,0 +1,1 @@
+"""Environments, hosts, releases and deploys."""

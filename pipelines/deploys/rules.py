@@ -1,0 +1,11 @@
+"""Pure: which refs an environment takes."""
+
+from fnmatch import fnmatchcase
+
+
+def takes(ref_pattern: str, ref: str) -> bool:
+    """Whether a release of the full ref `ref` may go to an environment with this pattern.
+
+    Both are full (`refs/tags/v*`, `refs/heads/main`), so that a branch that is named like a tag never passes for one.
+    """
+    return ref_pattern.startswith("refs/") and fnmatchcase(ref, ref_pattern)

@@ -1,0 +1,61 @@
+"""Pure: in which portions the hosts are taken, and when there were too many failures."""
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import TypeVar
+
+from pipelines.errors import UserError
+from pipelines.spec.model import StrategySpec
+from pipelines.states.status import Status
+
+Host = TypeVar("Host")
+
+
+class BadStrategy(UserError):
+    """The strategy of the deploy section cannot be followed."""
+
+
+class Decision(Enum):
+    """What a deploy does after its hosts so far."""
+
+    GO_ON = "go on"
+    STOP = "stop"
+
+
+def waves(strategy: StrategySpec, hosts: Sequence[Host]) -> tuple[tuple[Host, ...], ...]:
+    """Every host in exactly one wave, in the order given; no wave is empty.
+
+    A wave is a number of hosts, a share of all hosts rounded up, or "rest"; the last one repeats until no
+    host is left.
+    """
+    taken: list[tuple[Host, ...]] = []
+    start = 0
+    while start < len(hosts):
+        wave = strategy.waves[min(len(taken), len(strategy.waves) - 1)] if strategy.waves else "rest"
+        size = _size(wave, len(hosts))
+        taken.append(tuple(hosts[start : start + size]))
+        start += size
+    return tuple(taken)
+
+
+def _size(wave: int | str, total: int) -> int:
+    if wave == "rest":
+        return total
+    if isinstance(wave, int) and wave > 0:
+        return wave
+    share = re.fullmatch(r"(\d{1,3})\s*%", str(wave))
+    if share and 0 < int(share[1]) <= 100:
+        return -(-total * int(share[1]) // 100)
+    raise BadStrategy(f"wave {wave!r}: write a number of hosts, a percentage of them like 25%, or rest.")
+
+
+def decide(results: Iterable[Status], max_failures: int, *, unreachable: int = 0, max_unreachable: int = 0) -> Decision:
+    """Judge after a wave: a host that failed, errored or was cancelled counts, for unknown is not success.
+
+    `unreachable` hosts were never touched: leave them out of `results`, they have a budget of their own.
+    """
+    failed = sum(status not in (Status.SUCCEEDED, Status.SKIPPED) for status in results)
+    if failed > max_failures or unreachable > max_unreachable:
+        return Decision.STOP
+    return Decision.GO_ON

@@ -1,0 +1,8 @@
+"""Django's entry for the logs records."""
+
+from django.apps import AppConfig
+
+
+class LogsConfig(AppConfig):
+    name = "pipelines.logs"
+    label = "logs"

@@ -1,0 +1,1 @@
+"""Messages to people and code hosts, written with the transition that they tell of."""

@@ -1,0 +1,49 @@
+"""Put messages in, and take them out under a lease."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.utils import timezone
+
+from pipelines.outbox.models import Channel, Message
+from pipelines.states.models import Transition
+
+LEASE_SECONDS = 60
+# Seconds until the next try after the 1st, 2nd … failure; after the last the message is given up.
+BACK_OFF_SECONDS = (2, 5, 15, 60, 300, 900, 3600, 3600)
+
+
+def put(transition: Transition, channel: Channel) -> None:
+    """Ask for `transition` to be told, in the transaction that wrote it."""
+    Message.objects.create(transition=transition, channel=channel)
+
+
+def due(channel: Channel, limit: int = 50) -> Iterator[Message]:
+    """Messages to send now, in the order of their transitions; each is leased to the caller when it is yielded.
+
+    Of two announcers one gets it: the lease is a compare-and-set on the number of attempts.
+    """
+    waiting = Message.objects.filter(
+        channel=channel, sent_at=None, given_up_at=None, due_at__lte=timezone.now()
+    )
+    for message in waiting.select_related("transition").order_by("transition_id")[:limit]:
+        mine = Message.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
+        until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+        leased = mine.update(attempts=message.attempts + 1, due_at=until)
+        if leased == 1:
+            message.attempts += 1
+            yield message
+
+
+def sent(message: Message) -> None:
+    Message.objects.filter(pk=message.pk).update(sent_at=timezone.now(), error="")
+
+
+def failed(message: Message, error: str, *, permanent: bool) -> None:
+    """Try again later, or give up when trying again cannot help or was tried often enough."""
+    now = timezone.now()
+    if permanent or message.attempts >= len(BACK_OFF_SECONDS):
+        Message.objects.filter(pk=message.pk).update(given_up_at=now, error=error)
+        return
+    wait = timedelta(seconds=BACK_OFF_SECONDS[message.attempts - 1])
+    Message.objects.filter(pk=message.pk).update(due_at=now + wait, error=error)

@@ -1,0 +1,1 @@
+"""Questions that a page asks and a control worker answers."""

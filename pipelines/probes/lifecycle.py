@@ -1,0 +1,52 @@
+"""Ask, claim, answer."""
+
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+
+from pipelines.errors import LostRace, PipelineError, UserError
+from pipelines.probes.models import Kind, Probe
+from pipelines.states import leases
+from pipelines.states.status import Status
+from pipelines.states.transitions import begin
+from pipelines.states.transitions import transition as move
+
+LEASE_SECONDS = 60
+
+
+def ask(kind: Kind, subject_id: int, asked_by: str) -> Probe:
+    with transaction.atomic():
+        probe = Probe.objects.create(kind=kind, subject_id=subject_id, asked_by=asked_by)
+        begin(probe, actor=asked_by)
+    return probe
+
+
+def claim(probe_id: int, owner: str) -> Probe:
+    """Take a queued probe; raises LostRace if it is taken. A probe has no side effects: a lost one is asked again."""
+    with transaction.atomic():
+        probe = Probe.objects.get(pk=probe_id)
+        if probe.status != Status.QUEUED:
+            raise LostRace(f"probe {probe_id} is {probe.status}")
+        move(probe, Status.RUNNING, owner=owner, lease_until=leases.until(LEASE_SECONDS))
+    return probe
+
+
+def answer(probe: Probe, value: Any) -> None:
+    with transaction.atomic():
+        move(probe, Status.SUCCEEDED, answer=value)
+
+
+def refuse(probe: Probe, error: PipelineError) -> None:
+    with transaction.atomic():
+        move(probe, Status.FAILED if isinstance(error, UserError) else Status.ERRORED, reason=str(error))
+
+
+def abandon_expired() -> int:
+    """End the probes whose worker died: the page says so and offers to ask again."""
+    ended = 0
+    for probe in Probe.objects.filter(leases.expired(), status=Status.RUNNING):
+        with suppress(LostRace), transaction.atomic():  # it may be answered in this moment after all
+            move(probe, Status.ERRORED, reason="the worker that looked for the answer has died; ask again")
+            ended += 1
+    return ended

@@ -1,0 +1,1 @@
+"""Events, runs, stages and their attempts."""

@@ -1,0 +1,196 @@
+"""What happened to a project, and the runs that came of it."""
+
+from django.db import models
+
+from pipelines.logs.models import Log
+from pipelines.projects.models import Project
+from pipelines.runs.machines import ATTEMPT, RUN, STAGE
+from pipelines.states.models import Leased, Stateful
+from pipelines.states.status import Status
+
+
+class EventKind(models.TextChoices):
+    PUSH = "push"
+    TAG = "tag"
+    PULL_REQUEST = "pull_request", "pull request"
+    MANUAL = "manual", "by hand"
+    DELETION = "deletion", "ref deleted"
+    PING = "ping"
+    OTHER = "other"
+
+
+class Outcome(models.TextChoices):
+    """What became of an event."""
+
+    RUN = "run", "started a run"
+    KNOWN = "known", "already has a run"
+    STORED = "stored", "stored only"
+
+
+class Run(Stateful):
+    """One execution of the spec at a commit for one event; numbered per project."""
+
+    machine = RUN
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
+    number = models.PositiveIntegerField()
+    key = models.CharField(max_length=400, unique=True, help_text="What runs once: project, full ref, commit, round")
+    event_kind = models.CharField(max_length=20, choices=EventKind.choices)
+    ref = models.CharField(max_length=255, help_text="In full: refs/heads/main")
+    sha = models.CharField(max_length=64)
+    title = models.CharField(max_length=300, blank=True, help_text="First line of the commit message")
+    author = models.CharField(max_length=150, blank=True)
+    trusted = models.BooleanField(default=True, help_text="False: a fork's; no secrets, no deploys")
+    rerun_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="reruns")
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.CharField(max_length=150, blank=True)
+    spec_digest = models.CharField(max_length=64, blank=True)
+    problems = models.JSONField(default=list, help_text="What is wrong with the spec, each with its line")
+    deploy_spec = models.JSONField(null=True, help_text="The deploy section of the spec, if the run may be deployed")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="run_number_once")]
+        indexes = [
+            models.Index(fields=["project", "ref", "-number"]),
+            models.Index(
+                fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} run {self.number}"
+
+    @property
+    def ref_name(self) -> str:
+        """The branch or tag without its namespace, for people; decisions take the full ref."""
+        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+    @property
+    def short_sha(self) -> str:
+        return self.sha[:7]
+
+
+class Event(models.Model):
+    """Something that happened to a project, and what became of it.
+
+    A delivery comes once; its content starts a run once, whatever the delivery: see `Run.key`.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=20, choices=EventKind.choices)
+    name = models.CharField(max_length=60, blank=True, help_text="The code host's own word for it")
+    delivery_id = models.CharField(max_length=100, null=True)  # noqa: DJ001  None: not delivered, and never unique
+    ref = models.CharField(max_length=255, blank=True)
+    before = models.CharField(max_length=64, blank=True)
+    sha = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=300, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    actor_id = models.BigIntegerField(null=True, help_text="The code host's numeric id; names can be changed")
+    fork = models.BooleanField(default=False)
+    payload = models.JSONField(null=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    why = models.CharField(max_length=300, blank=True)
+    run = models.ForeignKey(Run, null=True, on_delete=models.SET_NULL, related_name="events")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "delivery_id"], name="delivery_once"),
+        ]
+        indexes = [models.Index(fields=["project", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.ref} {self.sha[:7]}".strip()
+
+
+class Tip(models.Model):
+    """Where a ref stood when we last asked the code host for its refs."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tips")
+    ref = models.CharField(max_length=255)
+    sha = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "ref"], name="tip_once")]
+
+    def __str__(self) -> str:
+        return f"{self.ref} at {self.sha[:7]}"
+
+
+class Stage(Stateful):
+    """A named part of a run: one container, ordered steps; the unit that is queued and claimed."""
+
+    machine = STAGE
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField()
+    needs = models.JSONField(default=list, help_text="Names of the stages that must succeed first")
+    spec = models.JSONField(help_text="The stage as planned: image, steps, env, secrets, artifacts, timeout")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="stage_once")]
+        indexes = [
+            models.Index(fields=["status"], name="stage_unfinished", condition=models.Q(finished_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.name}"
+
+
+class Attempt(Stateful, Leased):
+    """One execution of a stage. A takeover keeps the attempt, its container and its log, and raises the fence."""
+
+    machine = ATTEMPT
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    container = models.CharField(max_length=64, blank=True, help_text="Docker's id")
+    exit_code = models.IntegerField(null=True)
+    log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="attempt")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stage", "number"], name="attempt_once"),
+            models.UniqueConstraint(
+                fields=["stage"], name="one_running_attempt", condition=models.Q(status=Status.RUNNING)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} attempt {self.number}"
+
+
+class Step(models.Model):
+    """Where one command of an attempt stands in its log. It comes from marks in the output, which what runs inside can
+    forge: it folds the log and decides nothing."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    begins_at_byte = models.BigIntegerField()
+    ends_at_byte = models.BigIntegerField(null=True)
+    exit_code = models.IntegerField(null=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["attempt", "position"], name="step_once")]
+
+    def __str__(self) -> str:
+        return f"step {self.position} of {self.attempt}"
+
+
+class Artifact(models.Model):
+    """Files that a stage produced, one archive per path, addressed by its digest."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="artifacts")
+    path = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the stored archive")
+    size = models.BigIntegerField(help_text="Bytes of the stored archive")
+    storage_name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["attempt", "path"], name="artifact_once")]
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.digest[:12]})"

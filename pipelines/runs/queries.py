@@ -1,0 +1,156 @@
+"""What pages ask about runs and events; each question is a bounded number of queries over a bounded number of rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from django.db.models import CharField, F, Prefetch, QuerySet, Value, Window
+from django.db.models.functions import Concat, RowNumber
+
+from pipelines.projects.models import Project
+from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage, Step
+from pipelines.states.models import Transition
+from pipelines.states.status import Status
+
+LOOK_BACK = 300  # runs of a project among which the newest of a branch are looked for
+BAD = (Status.FAILED, Status.ERRORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The newest runs of a project's default branch, oldest first."""
+
+    runs: Sequence[Run]
+
+    @property
+    def newest(self) -> Run | None:
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def verdict(self) -> Run | None:
+        """The newest run that has ended on its own account: a cancelled one says nothing of the code."""
+        told = [run for run in self.runs if run.is_final and run.status != Status.CANCELLED]
+        return told[-1] if told else None
+
+    @property
+    def is_broken(self) -> bool:
+        return self.verdict is not None and self.verdict.status in BAD
+
+    @property
+    def broken_since(self) -> Run | None:
+        """The first of the bad runs in a row at the end; None when the branch is not broken."""
+        since = None
+        for run in reversed(self.runs):
+            if run.status == Status.SUCCEEDED:
+                break
+            since = run if run.status in BAD else since
+        return since if self.is_broken else None
+
+    @property
+    def passed_percent(self) -> int | None:
+        """How many of the runs that ended on their own account succeeded."""
+        ended = [run.status for run in self.runs if run.status in (Status.SUCCEEDED, *BAD)]
+        return round(100 * ended.count(Status.SUCCEEDED) / len(ended)) if ended else None
+
+    @property
+    def usual_seconds(self) -> float | None:
+        """The median of the successful ones."""
+        took = [run.took_seconds for run in self.runs if run.status == Status.SUCCEEDED and run.took_seconds]
+        return median(took) if took else None
+
+
+def lines(projects: Iterable[Project], length: int = 20) -> Mapping[int, Line]:
+    """Project id → the newest runs of its default branch, in one query for all projects."""
+    default_ref = Concat(Value("refs/heads/"), F("project__default_branch"), output_field=CharField())
+    ranked = Run.objects.filter(
+        project__in=projects, ref=default_ref, number__gte=F("project__next_run_number") - LOOK_BACK
+    ).annotate(
+        place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc()),
+    )
+    found: dict[int, list[Run]] = defaultdict(list)
+    for run in ranked.filter(place__lte=length).select_related("project").order_by("number"):
+        found[run.project_id].append(run)
+    return {project.pk: Line(found[project.pk]) for project in projects}
+
+
+def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Run]:
+    """Runs that are queued or run, the oldest first, their stages at hand."""
+    runs = Run.objects.filter(project__in=projects, finished_at=None)
+    return list(runs.select_related("project").prefetch_related("stages").order_by("pk")[:limit])
+
+
+def newest(project: Project, ref: str = "", before: int | None = None, limit: int = 30) -> list[Run]:
+    """A page of runs, newest first; of one full ref, and older than the run number `before`, if given."""
+    runs = Run.objects.filter(project=project)
+    if ref:
+        runs = runs.filter(ref=ref)
+    if before is not None:
+        runs = runs.filter(number__lt=before)
+    return list(runs.select_related("release").order_by("-number")[:limit])
+
+
+def refs(project: Project) -> list[str]:
+    """Full refs of the last runs, the most recently run first."""
+    recent = project.runs.filter(number__gte=project.next_run_number - LOOK_BACK).order_by("-number")
+    return list(dict.fromkeys(recent.values_list("ref", flat=True)))
+
+
+def whole(project: Project, number: int) -> Run:
+    """A run with its stages, their attempts, steps and artifacts, and its events; raises Run.DoesNotExist."""
+    attempts = (
+        Attempt.objects.select_related("log")
+        .prefetch_related(
+            Prefetch("steps", Step.objects.order_by("position")),
+            Prefetch("artifacts", Artifact.objects.order_by("path")),
+        )
+        .order_by("number")
+    )
+    stages = Stage.objects.prefetch_related(Prefetch("attempts", attempts)).order_by("position")
+    events = Event.objects.defer("payload").order_by("pk")
+    runs = Run.objects.select_related("project", "rerun_of", "release")
+    return runs.prefetch_related(Prefetch("stages", stages), Prefetch("events", events)).get(
+        project=project, number=number
+    )
+
+
+def usual_seconds(run: Run) -> float | None:
+    """How long the last successful runs of the same ref took: the median; None without any."""
+    alike = Run.objects.filter(project=run.project_id, ref=run.ref, status=Status.SUCCEEDED, number__lt=run.number)
+    took = [seconds for earlier in alike.order_by("-number")[:20] if (seconds := earlier.took_seconds)]
+    return median(took) if took else None
+
+
+def events(
+    projects: Iterable[Project], outcomes: Iterable[Outcome] = (), before: int | None = None, limit: int = 50
+) -> list[Event]:
+    """Events of the projects, newest first, without their payloads."""
+    found: QuerySet[Event] = Event.objects.filter(project__in=projects)
+    if wanted := list(outcomes):
+        found = found.filter(outcome__in=wanted)
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    return list(found.select_related("project", "run").defer("payload").order_by("-pk")[:limit])
+
+
+def queued_at(stages: Iterable[Stage]) -> dict[int, datetime]:
+    """Stage id → when nothing held it back any more."""
+    rows = Transition.objects.filter(
+        subject_kind=Stage.machine.name, subject_id__in=[stage.pk for stage in stages], to_status=Status.QUEUED
+    )
+    return dict(rows.order_by("pk").values_list("subject_id", "at"))
+
+
+def artifacts_for(stage: Stage) -> list[Artifact]:
+    """What the stages left that this one needs, directly or through others, earlier stages first."""
+    needs = dict(Stage.objects.filter(run=stage.run_id).values_list("name", "needs"))
+    before: set[str] = set()
+    waiting = list(stage.needs)
+    while waiting:
+        name = waiting.pop()
+        if name not in before:
+            before.add(name)
+            waiting += needs[name]
+    made = Artifact.objects.filter(attempt__stage__run=stage.run_id, attempt__stage__name__in=before)
+    return list(made.filter(attempt__status=Status.SUCCEEDED).order_by("attempt__stage__position", "pk"))

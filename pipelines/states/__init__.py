@@ -1,0 +1,1 @@
+"""The only place a status is written."""

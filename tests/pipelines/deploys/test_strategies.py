@@ -1,0 +1,72 @@
+"""Portions and budgets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.deploys.strategies import BadStrategy, Decision, decide, waves
+from pipelines.spec.model import StrategySpec
+from pipelines.states.status import Status
+
+
+def sizes(plan: tuple[int | str, ...], hosts: int) -> list[int]:
+    return [len(wave) for wave in waves(StrategySpec(waves=plan), range(hosts))]
+
+
+@pytest.mark.parametrize(
+    ("plan", "hosts", "expected"),
+    [
+        ((1, "25%", "rest"), 8, [1, 2, 5]),
+        ((1, "10%", "50%", "rest"), 3, [1, 1, 1]),
+        (("rest",), 5, [5]),
+        ((), 3, [3]),
+        ((2,), 5, [2, 2, 1]),
+        (("25%",), 10, [3, 3, 3, 1]),
+        ((1, 5), 3, [1, 2]),
+        (("100%",), 4, [4]),
+        (("1%",), 3, [1, 1, 1]),
+        ((1, "rest"), 1, [1]),
+        ((1, "rest"), 0, []),
+    ],
+)
+def test_hosts_are_taken_in_waves(plan: tuple[int | str, ...], hosts: int, expected: list[int]) -> None:
+    assert sizes(plan, hosts) == expected
+
+
+WAVE = st.integers(1, 30) | st.integers(1, 100).map(lambda share: f"{share}%") | st.just("rest")
+
+
+@given(st.lists(WAVE, max_size=5), st.lists(st.integers(), unique=True, max_size=60))
+def test_every_host_is_in_exactly_one_wave_and_no_wave_is_empty(plan: list[int | str], hosts: list[int]) -> None:
+    taken = waves(StrategySpec(waves=tuple(plan)), hosts)
+    assert [host for wave in taken for host in wave] == hosts
+    assert all(taken)
+
+
+@pytest.mark.parametrize("wave", [0, -1, "0%", "101%", "all", "", "25", "2.5%"])
+def test_a_wave_that_means_nothing_is_refused(wave: int | str) -> None:
+    with pytest.raises(BadStrategy, match="number of hosts"):
+        sizes((wave,), 3)
+
+
+@pytest.mark.parametrize(
+    ("results", "budget", "expected"),
+    [
+        ([], 0, Decision.GO_ON),
+        ([Status.SUCCEEDED, Status.SKIPPED], 0, Decision.GO_ON),
+        ([Status.FAILED], 0, Decision.STOP),
+        ([Status.ERRORED], 0, Decision.STOP),
+        ([Status.CANCELLED], 0, Decision.STOP),
+        ([Status.FAILED, Status.SUCCEEDED], 1, Decision.GO_ON),
+        ([Status.FAILED, Status.ERRORED], 1, Decision.STOP),
+    ],
+)
+def test_a_deploy_stops_when_more_hosts_failed_than_it_may_lose(
+    results: list[Status], budget: int, expected: Decision
+) -> None:
+    assert decide(results, budget) == expected
+
+
+def test_unreachable_hosts_have_a_budget_of_their_own() -> None:
+    assert decide([], 5, unreachable=1) == Decision.STOP
+    assert decide([Status.FAILED], 1, unreachable=2, max_unreachable=2) == Decision.GO_ON

@@ -1,0 +1,224 @@
+"""From deliveries to runs, exactly once."""
+
+import pytest
+from django.db.models import Count
+
+from pipelines.outbox.models import Channel, Message
+from pipelines.projects.models import Project
+from pipelines.runs.models import Event, EventKind, Outcome, Run
+from pipelines.runs.receiving import Incoming, Received, receive
+from pipelines.states.status import Status
+from tests.factories import make_project, make_sha
+from tests.rivals import race, race_processes
+
+pytestmark = pytest.mark.django_db
+
+MAIN = "refs/heads/main"
+A, B, C = make_sha("a"), make_sha("b"), make_sha("c")
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project()
+
+
+def _push(project: Project, sha: str, ref: str = MAIN, before: str = "", delivery: str | None = None) -> Event:
+    kind = EventKind.TAG if ref.startswith("refs/tags/") else EventKind.PUSH
+    return receive(project, Incoming(kind=kind, ref=ref, sha=sha, before=before, delivery_id=delivery)).event
+
+
+def _pull_request(project: Project, sha: str, ref: str, *, fork: bool = False) -> Event:
+    return receive(project, Incoming(kind=EventKind.PULL_REQUEST, ref=ref, sha=sha, fork=fork)).event
+
+
+def _runs(project: Project) -> list[tuple[str, str]]:
+    return list(project.runs.order_by("number").values_list("ref", "sha"))
+
+
+def test_a_push_starts_a_run_with_everything_that_is_known_of_it(project: Project) -> None:
+    incoming = Incoming(
+        kind=EventKind.PUSH, ref=MAIN, sha=A, title="Add a thing", author="Ada Example", actor="ada", actor_id=7
+    )
+    received = receive(project, incoming)
+    run = received.event.run
+    assert received.new
+    assert run is not None
+    assert (run.number, run.ref, run.sha, run.status) == (1, MAIN, A, Status.QUEUED)
+    assert (run.title, run.author, run.trusted) == ("Add a thing", "Ada Example", True)
+    assert (received.event.outcome, received.event.actor_id) == (Outcome.RUN, 7)
+
+
+def test_the_same_delivery_twice_is_one_event_and_one_run(project: Project) -> None:
+    incoming = Incoming(kind=EventKind.PUSH, ref=MAIN, sha=A, delivery_id="d-1")
+    first, second = receive(project, incoming), receive(project, incoming)
+    assert (first.new, second.new) == (True, False)
+    assert second.event == first.event
+    assert project.events.count() == 1
+    assert _runs(project) == [(MAIN, A)]
+
+
+def test_the_same_content_under_another_delivery_is_known_and_does_not_run_again(project: Project) -> None:
+    first = _push(project, A, delivery="d-1")
+    second = _push(project, A, delivery="d-2")
+    assert second.outcome == Outcome.KNOWN
+    assert second.run == first.run
+    assert "is run 1" in second.why
+    assert _runs(project) == [(MAIN, A)]
+
+
+def test_two_projects_may_use_the_same_delivery_id_and_commit(project: Project) -> None:
+    other = make_project()
+    assert _push(project, A, delivery="d-1").outcome == Outcome.RUN
+    assert _push(other, A, delivery="d-1").outcome == Outcome.RUN
+
+
+def test_a_branch_and_a_tag_of_the_same_commit_are_two_runs(project: Project) -> None:
+    _push(project, A)
+    _push(project, A, "refs/tags/v1.2.3")
+    assert _runs(project) == [(MAIN, A), ("refs/tags/v1.2.3", A)]
+    assert [run.event_kind for run in project.runs.order_by("number")] == [EventKind.PUSH, EventKind.TAG]
+
+
+def test_a_branch_named_like_a_tag_is_another_ref(project: Project) -> None:
+    _push(project, A, "refs/tags/v1.2.3")
+    _push(project, A, "refs/heads/v1.2.3")
+    assert len(_runs(project)) == 2
+
+
+def test_branches_that_end_alike_do_not_collide(project: Project) -> None:
+    _push(project, A, "refs/heads/a/foo")
+    _push(project, A, "refs/heads/b/foo")
+    _push(project, A, "refs/heads/foo")
+    assert len(_runs(project)) == 3
+
+
+def test_a_force_push_back_to_an_old_commit_runs_again(project: Project) -> None:
+    _push(project, A)
+    _push(project, B, before=A)
+    again = _push(project, A, before=B)
+    assert again.outcome == Outcome.RUN
+    assert _runs(project) == [(MAIN, A), (MAIN, B), (MAIN, A)]
+
+
+def test_a_force_push_back_that_is_delivered_twice_runs_once(project: Project) -> None:
+    _push(project, A)
+    _push(project, B, before=A)
+    _push(project, A, before=B, delivery="d-1")
+    assert _push(project, A, before=B, delivery="d-2").outcome == Outcome.KNOWN
+    assert len(_runs(project)) == 3
+
+
+def test_going_back_and_forth_runs_every_time(project: Project) -> None:
+    _push(project, A)
+    for before, sha in [(A, B), (B, A), (A, B), (B, A)]:
+        _push(project, sha, before=before)
+    assert _runs(project) == [(MAIN, A), (MAIN, B), (MAIN, A), (MAIN, B), (MAIN, A)]
+
+
+def test_a_late_second_delivery_of_an_older_push_does_not_run(project: Project) -> None:
+    _push(project, A)
+    _push(project, B, before=A, delivery="d-1")
+    _push(project, C, before=B)
+    assert _push(project, B, before=A, delivery="d-2").outcome == Outcome.KNOWN
+    assert len(_runs(project)) == 3
+
+
+def test_a_pull_request_of_the_repository_itself_does_not_run_its_push_again(project: Project) -> None:
+    pushed = _push(project, A, "refs/heads/feature")
+    asked = _pull_request(project, A, "refs/heads/feature")
+    assert asked.outcome == Outcome.KNOWN
+    assert asked.run == pushed.run
+
+
+def test_a_pull_request_that_comes_before_its_push_is_the_one_that_runs(project: Project) -> None:
+    asked = _pull_request(project, A, "refs/heads/feature")
+    pushed = _push(project, A, "refs/heads/feature")
+    assert (asked.outcome, pushed.outcome) == (Outcome.RUN, Outcome.KNOWN)
+    assert len(_runs(project)) == 1
+
+
+def test_a_forks_pull_request_is_stored_and_not_run(project: Project) -> None:
+    event = _pull_request(project, A, MAIN, fork=True)
+    assert event.outcome == Outcome.STORED
+    assert event.fork
+    assert "fork" in event.why
+    assert _runs(project) == []
+
+
+@pytest.mark.parametrize("kind", [EventKind.DELETION, EventKind.PING, EventKind.OTHER])
+def test_what_starts_nothing_is_stored_with_the_reason(project: Project, kind: EventKind) -> None:
+    event = receive(project, Incoming(kind=kind, delivery_id="d-1")).event
+    assert (event.outcome, event.run, event.why) == (Outcome.STORED, None, "starts nothing")
+    assert not receive(project, Incoming(kind=kind, delivery_id="d-1")).new
+
+
+def test_a_run_is_told_to_the_code_host_only_where_there_is_one(project: Project) -> None:
+    _push(project, A)
+    assert not Message.objects.exists()
+    _push(make_project(code_host_name="acme/shop"), A)
+    assert Message.objects.get().channel == Channel.COMMIT_STATUS
+
+
+def test_a_run_that_was_not_stored_takes_no_number(project: Project) -> None:
+    _push(project, A)
+    _push(project, A, delivery="d-2")
+    _push(project, B)
+    assert [run.number for run in project.runs.order_by("pk")] == [1, 2]
+
+
+def test_an_annotated_tag_announced_by_its_own_id_runs_once_whatever_name_its_commit_comes_by(project: Project) -> None:
+    tag = "refs/tags/v1"
+    run = _push(project, A, tag).run
+    assert run is not None
+    Run.objects.filter(pk=run.pk).update(sha=B)  # as planning does when it has found the commit
+    assert _push(project, A, tag, delivery="d-2").run == run
+    assert _push(project, B, tag, delivery="d-3").run == run
+    assert len(_runs(project)) == 1
+
+
+def test_the_longest_ref_that_is_stored_has_a_key(project: Project) -> None:
+    ref = "refs/heads/" + "x" * (255 - len("refs/heads/"))
+    assert _push(project, make_sha() + "0" * 24, ref).outcome == Outcome.RUN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_twenty_deliveries_of_one_push_at_once_one_runs_and_all_are_stored() -> None:
+    project = make_project(code_host_name="acme/shop")
+    results = race(20, lambda number: _push(project, A, delivery=f"d-{number}").outcome)
+    assert sorted(str(result) for result in results) == ["known"] * 19 + ["run"]
+    assert project.events.count() == 20
+    assert _runs(project) == [(MAIN, A)]
+    assert Message.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_delivery_that_comes_ten_times_at_once_is_stored_once() -> None:
+    project = make_project()
+    incoming = Incoming(kind=EventKind.PUSH, ref=MAIN, sha=A, delivery_id="d-1")
+    results = race(10, lambda _: receive(project, incoming))
+    assert sum(isinstance(result, Received) and result.new for result in results) == 1
+    assert (project.events.count(), project.runs.count()) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_force_push_back_that_ten_processes_hear_of_at_once_runs_once() -> None:
+    project = make_project()
+    _push(project, A)
+    _push(project, B, before=A)
+    results = race(10, lambda number: _push(project, A, before=B, delivery=f"d-{number}").outcome)
+    assert sorted(str(result) for result in results) == ["known"] * 9 + ["run"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_numbers_of_runs_are_unique_and_without_gaps_when_processes_push_at_once() -> None:
+    projects = [make_project(), make_project()]
+
+    def push(number: int) -> int:
+        for turn in range(10):
+            _push(projects[turn % 2], make_sha(f"{number} {turn}"))
+        return number
+
+    assert race_processes(4, push) == [0, 1, 2, 3]
+    for project in projects:
+        assert [run.number for run in project.runs.order_by("number")] == list(range(1, 21))
+    assert not Run.objects.values("key").annotate(times=Count("pk")).filter(times__gt=1).exists()
