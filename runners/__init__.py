@@ -1,0 +1,1 @@
+"""Do: make it happen with git, Docker, SSH and cloud APIs."""

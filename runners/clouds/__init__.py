@@ -1,0 +1,1 @@
+"""Clouds: where an environment's hosts are listed."""

@@ -1,0 +1,1 @@
+"""Containers: the seam, Docker behind it, and the story of one stage."""

@@ -1,0 +1,96 @@
+"""How every stage's container is confined, as Docker's Engine API wants it told. Pure.
+
+The vocabulary is fixed: a pipeline file decides the image, the environment variables and the steps. None of its keys
+becomes a bind mount, a privilege, a device, a capability, a host name space or the engine's socket.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners.containers.executor import ContainerPlan, Limits, Ownership
+from runners.containers.script import MAIN, WORKSPACE
+
+SERVER_LABEL = "slipway.server"
+
+# Without these, root in the container could neither chown nor write what another user of it owns.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+
+# Said in full, or the daemon's own defaults would join in: rotation would lose output before it is stored. The
+# driver wants a size; no log reaches this one, since the stage is stopped at a far smaller one.
+_JOURNAL = {"max-size": "1p", "max-file": "1", "compress": "false", "mode": "blocking"}
+
+_CPU_PERIOD = 100_000  # microseconds
+
+
+def name_of(server: str, attempt: int) -> str:
+    """The one name an attempt's container and its volume can have: the engine refuses a second."""
+    return f"slipway-{server}-{attempt}"
+
+
+def labels_of(server: str, owner: Ownership) -> dict[str, str]:
+    return {
+        SERVER_LABEL: server,
+        "slipway.run": str(owner.run),
+        "slipway.stage": str(owner.stage),
+        "slipway.attempt": str(owner.attempt),
+        "slipway.fence": str(owner.fence),
+    }
+
+
+def owner_of(labels: Mapping[str, str]) -> Ownership:
+    """The reverse of `labels_of`; KeyError or ValueError for labels that are not ours."""
+    return Ownership(*(int(labels[f"slipway.{key}"]) for key in ("run", "stage", "attempt", "fence")))
+
+
+def container_body(server: str, plan: ContainerPlan, network_id: str) -> dict[str, Any]:
+    """The body of the request that creates the container."""
+    labels = labels_of(server, plan.owner)
+    # docker-init passes a TERM on to the whole process group, so that it reaches the steps and not only the script.
+    environ = {**plan.environ, "TINI_KILL_PROCESS_GROUP": "1"}
+    return {
+        "Image": plan.image,
+        "Entrypoint": ["/bin/sh"],
+        "Cmd": [MAIN],
+        "Env": [f"{key}={value}" for key, value in environ.items()],
+        "User": "0:0",
+        "WorkingDir": WORKSPACE,
+        "Labels": labels,
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+        "AttachStdin": False,
+        "OpenStdin": False,
+        "Tty": False,
+        "HostConfig": _host_config(plan.limits, name_of(server, plan.owner.attempt), labels, network_id),
+    }
+
+
+def network_options(server: str) -> dict[str, Any]:
+    """The bridge that all stages of this installation share, on which none sees another."""
+    apart = {"com.docker.network.bridge.enable_icc": "false"}
+    return {"driver": "bridge", "options": apart, "labels": {SERVER_LABEL: server}}
+
+
+def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network_id: str) -> dict[str, Any]:
+    return {
+        "Init": True,
+        "NetworkMode": network_id,
+        "Memory": limits.memory_bytes,
+        "MemorySwap": limits.memory_bytes,
+        # A quota, since the engine refuses more "NanoCpus" than the machine has; it comes to the same otherwise.
+        "CpuPeriod": _CPU_PERIOD,
+        "CpuQuota": int(limits.cpus * _CPU_PERIOD),
+        "PidsLimit": limits.pids,
+        "CapDrop": ["ALL"],
+        "CapAdd": list(CAPABILITIES),
+        "SecurityOpt": ["no-new-privileges"],
+        "IpcMode": "private",
+        "Privileged": False,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": dict(_JOURNAL)},
+        "Mounts": [_workspace(volume, labels)],
+    }
+
+
+def _workspace(volume: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    options = {"NoCopy": True, "Labels": dict(labels)}
+    return {"Type": "volume", "Source": volume, "Target": WORKSPACE, "VolumeOptions": options}

@@ -1,0 +1,182 @@
+"""The seam to what opens containers: one attempt of a stage is performed in one container.
+
+An executor keeps no state of its own between calls: any runner on the same engine can carry on with a container that
+another one began. Every method raises EngineGone when the engine does not answer, and each may be called again then.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from pipelines.errors import SystemFault, UserError
+
+
+class ImageMissing(UserError):
+    """The image is not on this machine and could not be pulled: correct its name or publish it."""
+
+
+class NoShell(UserError):
+    """The image has no /bin/sh to run steps with: choose one that has."""
+
+
+class EngineGone(SystemFault):
+    """The container engine does not answer, or refused what should work: see to the engine."""
+
+
+class ContainerGone(SystemFault):
+    """The container was removed behind our back: what became of it cannot be learnt."""
+
+
+class State(StrEnum):
+    """`created`: never started. `gone`: only its volume is left."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Whose container it is; goes onto it as labels. One attempt never has two containers.
+
+    `fence` is the one under which the container was created; after a takeover the attempt's own is higher.
+    """
+
+    run: int
+    stage: int
+    attempt: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a container may use; swap counts as memory."""
+
+    memory_bytes: int = 2 * 1024**3
+    cpus: float = 2.0
+    pids: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlan:
+    """All that a stage decides about its container: everything else is the executor's, and the same for all."""
+
+    owner: Ownership
+    image: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of ours as it was when we looked."""
+
+    id: str
+    owner: Ownership
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the main process ended. `oom_killed`: something in the container was killed for want of memory."""
+
+    code: int
+    oom_killed: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies at a path of a container. `link_target` is None for all but symbolic links."""
+
+    name: str
+    is_directory: bool
+    link_target: str | None
+
+
+class Output(Protocol):
+    """Raw output of a container, in order, each byte once. It is text: bytes that are not UTF-8 came out as U+FFFD,
+    in the same way by every source, so that a byte offset means the same place in each."""
+
+    def read(self, timeout_seconds: float) -> bytes | None:
+        """The next bytes; `b""` when none came within the time; None when no more will come.
+
+        None from `output` can also mean that it broke, or that the container closed its output and runs on: ask
+        `wait`, and unless the script was heard to its end, read the rest by `journal`. Raises EngineGone.
+        """
+        ...
+
+    def close(self) -> None:
+        """Read no more; from any thread, as often as you like. A `read` that waits meanwhile ends with None."""
+        ...
+
+
+class Executor(Protocol):
+    """Opens containers, and finds them again."""
+
+    def find(self, attempt: int) -> Container | None:
+        """The container of an attempt, whoever created it; called first by whoever performs or takes over one."""
+        ...
+
+    def create(self, plan: ContainerPlan, watch: Callable[[], None] = ...) -> Container:
+        """Create the attempt's container, not yet started, pulling its image if need be. Idempotent: a second call,
+        from any runner, gives the container that is there. A pull may take minutes: it calls `watch` now and then and
+        ends with what that raises. Raises ImageMissing."""
+        ...
+
+    def put(self, container: Container, stream: Iterable[bytes], directory: str = "/") -> None:
+        """Unpack a tar stream (plain or gzip) in `directory`, before the start. After a failure the same again."""
+        ...
+
+    def output(self, container: Container) -> Output:
+        """The live output, opened after `put` and before `start`, so that it misses nothing; at most one reader, and
+        while it does not read, the container waits."""
+        ...
+
+    def start(self, container: Container) -> None:
+        """Run the main script, /bin/sh /slipway/main. Does nothing to a container that was started before: a script
+        never runs twice. Raises NoShell where the engine notices by itself."""
+        ...
+
+    def journal(self, container: Container, raw_from: int = 0) -> Output:
+        """The output of a started container from byte `raw_from` on, as the engine has kept it, until the container
+        has ended: complete, but some time behind. For takeovers and after `output` broke."""
+        ...
+
+    def wait(self, container: Container, timeout_seconds: float) -> Exit | None:
+        """How a started container ended; None while it still runs. Raises NoShell and ContainerGone."""
+        ...
+
+    def terminate(self, container: Container) -> None:
+        """Send TERM to all that runs inside and return at once; harmless when it has ended."""
+        ...
+
+    def kill(self, container: Container) -> None:
+        """End all that runs inside, now; harmless when it has ended."""
+        ...
+
+    def entry(self, container: Container, path: str) -> Entry | None:
+        """What lies at an absolute path, or None. No link is followed at its end; inside a container that has ended
+        nothing changes between this and `get`."""
+        ...
+
+    def get(self, container: Container, path: str) -> Iterator[bytes]:
+        """What lies at an absolute path as a tar stream, also out of a container that has ended. The names in it
+        begin with the path's last part. Raises ContainerGone if nothing is there."""
+        ...
+
+    def remove(self, container: Container) -> None:
+        """Remove a container and its workspace, running or not. Only after its log and verdict are committed.
+        Idempotent, and several at once do no harm."""
+        ...
+
+    def ours(self) -> list[Container]:
+        """Every container of this installation, and every workspace that has lost its container: for the reaper, who
+        removes those whose attempt has ended or is unknown."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; containers go on."""
+        ...

@@ -1,0 +1,1 @@
+"""Hosts: commands and files over SSH, and the story of one deploy."""

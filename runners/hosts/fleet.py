@@ -1,0 +1,121 @@
+"""Connections to many hosts: one for each, a bounded number being opened at a time."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from runners.hosts.connection import Address, Connection, HostBusy, HostKey, never
+
+SIMULTANEOUS_STARTS = 8
+ATTEMPTS = 5
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A host to connect to, and the keys that it may show."""
+
+    address: Address
+    host_keys: tuple[HostKey, ...]
+
+
+class Fleet:
+    """Lends connections and closes them all at the end. Safe to use from many threads.
+
+    sshd drops new connections when too many start at once (MaxStartups, ten by default), so starts are
+    bounded, and a dropped one is tried again after a growing, random wait.
+    """
+
+    def __init__(
+        self,
+        open_connection: Callable[[Target], Connection],
+        *,
+        simultaneous_starts: int = SIMULTANEOUS_STARTS,
+        attempts: int = ATTEMPTS,
+        pause_seconds: float = 0.5,
+    ) -> None:
+        self._open_connection = open_connection
+        self._starts = threading.BoundedSemaphore(simultaneous_starts)
+        self._attempts = attempts
+        self._pause_seconds = pause_seconds
+        self._guard = threading.Lock()
+        self._turns: dict[Address, threading.Lock] = {}
+        self._open: dict[Address, Connection] = {}
+
+    def connect(self, target: Target, cancelled: Callable[[], bool] = never) -> Connection:
+        """The connection to that host, opened if there is none or it is broken. Errors as of the door."""
+        with self._turn(target.address):
+            known = self._open.get(target.address)
+            if known is not None and known.is_alive:
+                return known
+            if known is not None:
+                known.close()
+            opened = self._start(target, cancelled)
+            self._open[target.address] = opened
+            return opened
+
+    def close(self) -> None:
+        """Close every connection; commands that still run through them lose their outcome."""
+        with self._guard:
+            for connection in self._open.values():
+                connection.close()
+            self._open.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _turn(self, address: Address) -> threading.Lock:
+        with self._guard:
+            return self._turns.setdefault(address, threading.Lock())
+
+    def _start(self, target: Target, cancelled: Callable[[], bool]) -> Connection:
+        for attempt in range(1, self._attempts + 1):
+            try:
+                with self._starts:
+                    return self._open_connection(target)
+            except HostBusy:
+                if attempt == self._attempts or cancelled():
+                    raise
+                time.sleep(self._pause_seconds * 2 ** (attempt - 1) * (0.5 + secrets.randbelow(1000) / 1000))
+        raise AssertionError("a fleet makes at least one attempt")
+
+
+def on_all(
+    items: Sequence[Item],
+    action: Callable[[Item], Answer],
+    parallel: int,
+    on_interrupt: Callable[[], None] = lambda: None,
+) -> list[Answer | Exception]:
+    """Do it for every item, `parallel` at a time; wait for all; each answer or error, in their order.
+
+    `on_interrupt` is called when the wait is broken off, and has to make the actions under way end soon.
+    """
+
+    def attempt(item: Item) -> Answer | Exception:
+        try:
+            return action(item)
+        except Exception as error:
+            return error
+
+    if not items:
+        return []
+    pool = ThreadPoolExecutor(min(parallel, len(items)), thread_name_prefix="host")
+    try:
+        return list(pool.map(attempt, items))
+    except BaseException:
+        on_interrupt()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,254 @@
+"""Moves bytes between us and a host, with an end to every wait. Knows channels by shape, not by library."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self
+
+from pipelines.errors import PipelineError, SystemFault
+from runners.hosts.connection import (
+    Address,
+    CommandCancelled,
+    CommandNotStarted,
+    CommandResult,
+    CommandTimedOut,
+    ConnectionLost,
+)
+from runners.hosts.sessions import SessionOutput
+
+READ_BYTES = 64 * 1024
+# Every SSH server takes a packet of this size.
+UPLOAD_BYTES = 32 * 1024
+# How often a quiet wait looks at its limits.
+TICK_SECONDS = 0.1
+# Output may still be under way when the status is known; a background process may hold it open for ever.
+DRAIN_QUIET_SECONDS = 0.5
+DRAIN_LIMIT_SECONDS = 10
+
+
+class Channel(Protocol):
+    """What we use of an SSH channel."""
+
+    def settimeout(self, timeout: float) -> None: ...
+    def recv(self, nbytes: int) -> bytes: ...
+    def send(self, s: bytes) -> int: ...
+    def send_ready(self) -> bool: ...
+    def shutdown_write(self) -> None: ...
+    def exit_status_ready(self) -> bool: ...
+    def recv_exit_status(self) -> int: ...
+
+
+class Host(Protocol):
+    """The connection a command runs on."""
+
+    @property
+    def address(self) -> Address: ...
+    @property
+    def is_alive(self) -> bool: ...
+    def probe(self) -> None: ...
+    def end(self, session_id: int) -> None: ...
+
+
+class Stop(Exception):
+    """A limit was reached; which one decides the error that the caller sees."""
+
+    def __init__(self, kind: type[PipelineError], reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+    def error(self, what: str) -> PipelineError:
+        return self.kind(f"{what} {self.reason}.")
+
+
+@dataclass(slots=True)
+class Limits:
+    """When to give up: a deadline for the whole, one for silence, and the caller's wish."""
+
+    deadline_seconds: float
+    silence_seconds: float | None
+    cancelled: Callable[[], bool]
+    started: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def silent(self) -> float:
+        return time.monotonic() - self.heard
+
+    def broken(self) -> Stop | None:
+        if self.cancelled():
+            return Stop(CommandCancelled, "was cancelled")
+        if self.elapsed > self.deadline_seconds:
+            return Stop(CommandTimedOut, f"took longer than {self.deadline_seconds:g} s")
+        if self.silence_seconds is not None and self.silent > self.silence_seconds:
+            return Stop(CommandTimedOut, f"was silent for {self.silence_seconds:g} s")
+        return None
+
+
+@dataclass(slots=True)
+class RemoteCommand:
+    """One started command until its end."""
+
+    host: Host
+    channel: Channel
+    output: SessionOutput
+    limits: Limits
+    stdin: bytes
+    probe_seconds: float
+    next_look: float = 0
+    next_probe: float = 0
+    stdin_closed: bool = False
+
+    def finish(self) -> CommandResult:
+        self.channel.settimeout(TICK_SECONDS)
+        try:
+            while not self.channel.exit_status_ready():
+                self._write()
+                if not self._read():
+                    break
+                self._look()
+            self._drain()
+        except Stop as stop:
+            self._end()
+            raise stop.error(f"{self.host.address}: the command") from None
+        except ConnectionLost:
+            raise
+        except BaseException:  # the caller could not take the output: nobody waits for this command any more
+            with contextlib.suppress(SystemFault):
+                self._end()
+            raise
+        return self._result()
+
+    def _write(self) -> None:
+        """Never blocks: a command that does not read its input must not stop us reading its output."""
+        if self.stdin and self.channel.send_ready():
+            self.stdin = self.stdin[self.channel.send(self.stdin[:UPLOAD_BYTES]) :]
+        if not self.stdin and not self.stdin_closed:
+            self.channel.shutdown_write()
+            self.stdin_closed = True
+
+    def _read(self) -> bool:
+        """False at the end of the output."""
+        try:
+            data = self.channel.recv(READ_BYTES)
+        except TimeoutError:
+            return True
+        self.limits.heard = time.monotonic()
+        self.output.feed(data)
+        return bool(data)
+
+    def _look(self) -> None:
+        """A few times a second: has a limit been reached, does the host still live?"""
+        now = time.monotonic()
+        if now < self.next_look:
+            return
+        self.next_look = now + TICK_SECONDS
+        if self.output.too_noisy:
+            raise Stop(CommandNotStarted, "did not start: the login files print too much")
+        if stop := self.limits.broken():
+            raise stop
+        self._probe(now)
+
+    def _probe(self, now: float) -> None:
+        if self.limits.silent > self.probe_seconds and now > self.next_probe:
+            self.host.probe()
+            self.next_probe = time.monotonic() + self.probe_seconds
+
+    def _drain(self) -> None:
+        ends = time.monotonic() + DRAIN_LIMIT_SECONDS
+        self.limits.heard = time.monotonic()
+        while time.monotonic() < ends and self.limits.silent < DRAIN_QUIET_SECONDS:
+            if not self._read():
+                break
+        while not self.channel.exit_status_ready():
+            self._look()
+            time.sleep(TICK_SECONDS)
+
+    def _end(self) -> None:
+        """The session is ended even if we only guess that it started: wait a moment for its id."""
+        patience = time.monotonic() + 3
+        while self.output.session_id is None and time.monotonic() < patience and self._read():
+            pass
+        if self.output.session_id is not None:
+            self.host.end(self.output.session_id)
+
+    def _result(self) -> CommandResult:
+        status = self.channel.recv_exit_status()
+        if self.output.session_id is None:
+            raise self._not_started(status)
+        if status == -1 and not self.host.is_alive:
+            raise ConnectionLost(
+                f"{self.host.address}: the connection broke while a command ran; its outcome is unknown."
+            )
+        return CommandResult(
+            None if status < 0 else status,
+            self.output.passed_bytes,
+            self.output.capped,
+            self.limits.elapsed,
+        )
+
+    def _not_started(self, status: int) -> PipelineError:
+        if not self.host.is_alive:
+            return ConnectionLost(f"{self.host.address}: the connection broke before a command started.")
+        said = bytes(self.output.noise[-500:]).decode(errors="replace").strip() or "nothing"
+        return CommandNotStarted(
+            f"{self.host.address}: the shell did not start our command (status {status}); it printed: {said}"
+        )
+
+
+class Watch:
+    """Breaks the connection from outside when an upload hangs in a write that nothing else can end."""
+
+    def __init__(self, abort: Callable[[], None], deadline_seconds: float, silence_seconds: float) -> None:
+        self._abort = abort
+        self._silence_seconds = silence_seconds
+        # The caller sees its own deadline between two blocks; this one is for when it sees nothing.
+        self._last = time.monotonic() + deadline_seconds + silence_seconds
+        self._heard = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="upload-watch")
+
+    def touch(self) -> None:
+        self._heard = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(TICK_SECONDS * 2):
+            now = time.monotonic()
+            if now > self._last or now - self._heard > self._silence_seconds:
+                self._abort()
+                return
+
+
+def send_file(sftp: Any, source: BinaryIO, path: str, mode: int, limits: Limits, watch: Watch) -> int:
+    """Write a new file of that mode and return its size; OSError if the host did not keep all of it."""
+    size = 0
+    with sftp.open(path, "wb") as target:
+        target.chmod(mode)
+        target.set_pipelined(True)
+        while block := source.read(UPLOAD_BYTES):
+            if stop := limits.broken():
+                raise stop
+            target.write(block)
+            watch.touch()
+            size += len(block)
+    kept = sftp.stat(path).st_size
+    if kept != size:
+        raise OSError(f"the host kept {kept} of {size} bytes")
+    return size

@@ -1,0 +1,1 @@
+"""What happens next, and when: the doorbell of the queue that the database is."""

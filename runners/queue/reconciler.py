@@ -1,0 +1,68 @@
+"""Looks at the rows and rings for whatever is due: a lost signal costs seconds, never a run."""
+
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from pipelines.deploys import releases
+from pipelines.deploys.models import Deploy
+from pipelines.probes import lifecycle as probes
+from pipelines.probes.models import Probe
+from pipelines.runs import lifecycle as runs
+from pipelines.runs.models import Attempt, Run, Stage
+from pipelines.states import leases
+from pipelines.states.status import Status
+from runners.queue import jobs
+from runners.queue.queues import Line, ring_once
+
+AT_MOST = 50  # rings of one kind at a time; workers look for more when they are done
+RELEASE_WINDOW = timedelta(hours=1)
+
+
+def reconcile(connection: redis.Redis) -> int:
+    """One look; returns how often it rang. Idempotent, and harmless when several processes do it at once."""
+    probes.abandon_expired()
+    for run_id in _ids(Run.objects.filter(status=Status.RUNNING)):
+        runs.settle(run_id)
+    return sum(
+        ring_once(connection, line, job, rows, at_most=AT_MOST, first=first)
+        for line, job, rows, first in (
+            (Line.STAGE, jobs.run_stage, _lost(Attempt.objects.values_list("stage_id", flat=True)), True),
+            (Line.DEPLOY, jobs.run_deploy, _lost(Deploy.objects.values_list("pk", flat=True)), True),
+            (Line.CONTROL, jobs.plan_run, _ids(Run.objects.filter(status=Status.QUEUED)), False),
+            (Line.CONTROL, jobs.release_run, _unreleased(), False),
+            (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
+            (Line.STAGE, jobs.run_stage, _ids(Stage.objects.filter(status=Status.QUEUED)), False),
+            (Line.DEPLOY, jobs.run_deploy, _heads(), False),
+        )
+    )
+
+
+def _ids(rows: QuerySet[Any]) -> list[int]:
+    return list(rows.order_by("pk").values_list("pk", flat=True)[:AT_MOST])
+
+
+def _lost(rows: QuerySet[Any, int]) -> list[int]:
+    """Work whose owner has died: it has waited long enough, and goes before what nobody has begun."""
+    return list(rows.filter(leases.expired(), status=Status.RUNNING)[:AT_MOST])
+
+
+def _unreleased() -> list[int]:
+    """Green runs that could have a release and have none; one that lacks the artifact never gets any."""
+    recent = timezone.now() - RELEASE_WINDOW
+    green = Run.objects.filter(status=Status.SUCCEEDED, finished_at__gte=recent, release=None)
+    deployable = green.filter(deploy_spec__isnull=False).order_by("pk")[:AT_MOST]
+    return [run.pk for run in deployable if releases.deployed_artifact(run) is not None]
+
+
+def _heads() -> list[int]:
+    """The head of the queue of each environment where nothing runs."""
+    busy = Deploy.objects.filter(status=Status.RUNNING).values("environment")
+    waiting = Deploy.objects.filter(status=Status.QUEUED).exclude(environment__in=busy)
+    heads: dict[int, int] = {}
+    for row_id, environment_id in waiting.order_by("-priority", "pk").values_list("pk", "environment"):
+        heads.setdefault(environment_id, row_id)
+    return list(heads.values())

@@ -1,0 +1,344 @@
+"""The story of one stage: real git, real containers, real records."""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from docker import DockerClient
+from pytest_django.fixtures import Settings
+
+from pipelines.errors import LostRace, SystemFault
+from pipelines.logs import store as logs
+from pipelines.runs import lifecycle
+from pipelines.runs.lifecycle import Claim
+from pipelines.runs.models import Attempt, Run, Stage
+from pipelines.states.status import Status
+from runners.containers import listening, stage
+from runners.containers.docker import DockerExecutor, open_executor
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OWNER = "test-worker"
+
+
+@pytest.fixture(autouse=True)
+def server(settings: Settings, tmp_path: Path) -> Iterator[DockerExecutor]:
+    settings.SLIPWAY_SERVER_ID = f"test-{os.getpid()}-{secrets.token_hex(3)}"
+    settings.SLIPWAY_MIRRORS_DIR = tmp_path / "mirrors"
+    settings.MEDIA_ROOT = tmp_path / "storage"
+    executor = open_executor()
+    yield executor
+    for container in executor.ours():
+        executor.remove(container)
+    executor.remove_network()
+    executor.close()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "shop"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(path))
+    (path / "greeting").write_text("hello from the commit\n")
+    git(path, "add", "--all")
+    git(path, "commit", "--quiet", "--message", "a commit")
+    return path
+
+
+def git(path: Path, *args: str) -> str:
+    who = ["-c", "user.name=Alice", "-c", "user.email=alice@example.org"]
+    return subprocess.run(["git", "-C", path, *who, *args], check=True, capture_output=True, text=True).stdout.strip()
+
+
+Planned = Callable[..., Run]
+
+
+@pytest.fixture
+def planned(repository: Path, busybox_image: str) -> Planned:
+    """A planned run of the repository's commit, its stages as the given text says."""
+
+    def plan(stages: str, ref: str = "refs/heads/main", **secret_values: str) -> Run:
+        project = factories.make_project(clone_url=str(repository))
+        for name, value in secret_values.items():
+            factories.make_secret(project, name, value)
+        sha = git(repository, "rev-parse", "HEAD")
+        spec = f"image: {busybox_image}\nstages:\n{stages}"
+        return factories.make_run(project, spec=spec, sha=sha, ref=ref)
+
+    return plan
+
+
+def claimed(run: Run, name: str = "") -> Claim:
+    queued = run.stages.filter(status=Status.QUEUED)
+    return lifecycle.claim_stage((queued.get(name=name) if name else queued.earliest("position")).pk, OWNER)
+
+
+def performed(run: Run, name: str = "") -> Attempt:
+    claim = claimed(run, name)
+    stage.run(claim)
+    claim.attempt.refresh_from_db()
+    return claim.attempt
+
+
+def text_of(attempt: Attempt) -> str:
+    attempt.log.refresh_from_db()
+    return b"".join(logs.read(attempt.log)).decode()
+
+
+def in_a_thread(claim: Claim) -> threading.Thread:
+    def perform() -> None:
+        with contextlib.suppress(LostRace):
+            stage.run(claim)
+        connection.close()
+
+    thread = threading.Thread(target=perform)
+    thread.start()
+    return thread
+
+
+def until(condition: Callable[[], bool], limit_seconds: float = 20) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def taken_over(attempt: Attempt) -> Claim:
+    """The claim of a second runner, after the first has let its lease run out."""
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=timezone.now() - timezone.timedelta(seconds=60))
+    return lifecycle.claim_stage(attempt.stage_id, "second-worker")
+
+
+def test_a_stage_runs_its_steps_on_the_commit(planned: Planned, server: DockerExecutor) -> None:
+    run = planned("  build:\n    steps: [cat greeting, 'echo $SLIPWAY_BRANCH $SLIPWAY_RUN $CI']\n")
+    attempt = performed(run)
+    run.refresh_from_db()
+
+    assert text_of(attempt) == f"hello from the commit\nmain {run.number} true\n"
+    assert (attempt.status, attempt.exit_code, attempt.log.closed_at is None) == (Status.SUCCEEDED, 0, False)
+    assert [
+        (step.position, step.begins_at_byte, step.ends_at_byte, step.exit_code) for step in attempt.steps.all()
+    ] == [
+        (0, 0, 22, 0),
+        (1, 22, attempt.log.size, 0),
+    ]
+    assert run.status == Status.SUCCEEDED
+    assert server.ours() == []
+
+
+def test_a_failed_step_fails_the_stage_and_says_which(planned: Planned, server: DockerExecutor) -> None:
+    run = planned(
+        "  build:\n    steps: ['true', {name: unit tests, run: exit 3}, echo never]\n  ship:\n    steps: ['true']\n"
+    )
+    attempt = performed(run)
+
+    assert (attempt.status, attempt.exit_code) == (Status.FAILED, 3)
+    assert attempt.reason == "step 2, unit tests, ended with code 3"
+    assert Stage.objects.get(run=run, name="ship").status == Status.SKIPPED
+    assert server.ours() == []
+
+
+def test_what_a_stage_keeps_lies_in_the_workspace_of_the_next(planned: Planned) -> None:
+    first = "  build:\n    steps: [mkdir -p dist/sub, echo made >dist/sub/file]\n    artifacts: [dist/]\n"
+    run = planned(first + "  test:\n    needs: [build]\n    steps: [cat dist/sub/file]\n")
+    made = performed(run, "build")
+    attempt = performed(run, "test")
+
+    assert [(artifact.path, len(artifact.digest)) for artifact in made.artifacts.all()] == [("dist", 64)]
+    assert text_of(attempt) == "made\n"
+
+
+def test_an_artifact_that_is_not_there_fails_the_stage(planned: Planned) -> None:
+    attempt = performed(planned("  build:\n    steps: [mkdir out]\n    artifacts: [dist/]\n"))
+
+    assert attempt.status == Status.FAILED
+    assert attempt.reason == "artifact path 'dist' does not exist; in the workspace there is: .git/, greeting, out/"
+
+
+def test_a_secret_is_given_and_never_shown(planned: Planned) -> None:
+    step = "echo is $TOKEN; echo $TOKEN | base64; i=0; while [ $i -lt 3 ]; do printf $TOKEN; i=$((i+1)); done"
+    stages = f"  build:\n    secrets: [TOKEN]\n    steps:\n      - |\n        {step}\n"
+    attempt = performed(planned(stages, TOKEN="hunter2hunter2"))
+
+    assert text_of(attempt).startswith("is ***\n***")
+    assert text_of(attempt).endswith("*********")
+    assert "hunter2" not in text_of(attempt)
+
+
+def test_a_secret_that_the_project_lacks_fails_the_stage(planned: Planned, server: DockerExecutor) -> None:
+    attempt = performed(planned("  build:\n    secrets: [TOKEN]\n    steps: ['true']\n"))
+
+    assert attempt.status == Status.FAILED
+    assert "has no secret TOKEN" in attempt.reason
+
+
+def test_an_unknown_image_fails_the_stage(planned: Planned) -> None:
+    attempt = performed(planned("  build:\n    image: no-such-image.invalid/x\n    steps: ['true']\n"))
+
+    assert attempt.status == Status.FAILED
+    assert "no-such-image.invalid/x" in attempt.reason
+
+
+def test_a_commit_that_was_pushed_away_fails_the_stage(planned: Planned, repository: Path) -> None:
+    run = planned("  build:\n    steps: ['true']\n")
+    git(repository, "commit", "--quiet", "--amend", "--message", "another")
+    git(repository, "reflog", "expire", "--expire=all", "--all")
+    git(repository, "gc", "--quiet", "--prune=now")
+    attempt = performed(run)
+
+    assert attempt.status == Status.FAILED
+    assert "force-pushed" in attempt.reason
+
+
+def test_a_stage_that_takes_too_long_is_stopped_and_may_clean_up(planned: Planned) -> None:
+    step = "trap 'echo cleaned; exit 1' TERM; echo begun; while :; do sleep 0.1; done"
+    stages = f"  build:\n    timeout: 3s\n    steps:\n      - |\n        {step}\n"
+    attempt = performed(planned(stages))
+
+    assert attempt.status == Status.FAILED
+    assert attempt.reason == "it took longer than its timeout of 3 s"
+    assert text_of(attempt).replace("Terminated\n", "") == "begun\ncleaned\n"
+
+
+def test_a_cancelled_stage_that_ignores_it_is_killed(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch, server: DockerExecutor
+) -> None:
+    monkeypatch.setattr(listening, "GRACE_SECONDS", 1.0)
+    run = planned("  build:\n    steps:\n      - |\n        trap '' TERM; echo begun; while :; do sleep 1; done\n")
+    claim = claimed(run)
+    thread = in_a_thread(claim)
+    until(lambda: "begun" in text_of(claim.attempt))
+    lifecycle.cancel(run, "ada (#1)")
+    thread.join(20)
+    run.refresh_from_db()
+    attempt = Attempt.objects.get(pk=claim.attempt.pk)
+
+    assert (attempt.status, attempt.reason, run.status) == (Status.CANCELLED, "cancelled by ada (#1)", Status.CANCELLED)
+    assert server.ours() == []
+
+
+def test_a_log_beyond_its_limit_stops_the_stage(planned: Planned, settings: Settings) -> None:
+    settings.SLIPWAY_LOG_LIMIT_MB = 1
+    attempt = performed(planned("  build:\n    steps: [yes a line of text]\n"))
+
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "its log reached the limit of 1 MiB")
+    assert text_of(attempt).endswith("limit of 1 MiB: the stage is stopped, the rest is lost.\n")
+
+
+def test_want_of_memory_is_the_reason(planned: Planned, settings: Settings) -> None:
+    settings.SLIPWAY_STAGE_MEMORY_MB = 32
+    attempt = performed(planned("  build:\n    steps: [tail /dev/zero]\n"))
+
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "it needed more than its 32 MiB of memory")
+
+
+def test_a_container_that_is_ended_from_outside_is_no_failure_of_the_code(
+    planned: Planned, engine: DockerClient
+) -> None:
+    claim = claimed(planned("  build:\n    steps: [echo begun; sleep 60]\n"))
+    raised: list[BaseException] = []
+
+    def perform() -> None:
+        try:
+            stage.run(claim)
+        except SystemFault as fault:
+            raised.append(fault)
+        connection.close()
+
+    thread = threading.Thread(target=perform)
+    thread.start()
+    until(lambda: "begun" in text_of(claim.attempt))
+    engine.containers.get(Attempt.objects.get(pk=claim.attempt.pk).container).kill()
+    thread.join(20)
+
+    assert "ended from outside, with code 137" in str(raised[0])
+
+
+LONG = """\
+  build:
+    secrets: [TOKEN]
+    artifacts: [side]
+    steps:
+      - echo begun >>side; i=0; while [ $i -lt 300 ]; do echo line $i é $TOKEN; sleep 0.02; i=$((i+1)); done
+      - cat side; exit 0
+"""
+LONG_TEXT = "".join(f"line {i} é ***\n" for i in range(300)) + "begun\n"
+
+
+class Dead(BaseException):
+    """The runner is gone: nothing of it may clean up."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "runners.containers.docker.DockerExecutor.create",
+        "pipelines.runs.lifecycle.note_container",
+        "runners.containers.docker.DockerExecutor.put",
+        "runners.containers.docker.DockerExecutor.output",
+        "runners.containers.docker.DockerExecutor.start",
+        "pipelines.runs.output.append",
+        "runners.containers.docker.DockerExecutor.wait",
+        "runners.artifacts.collect",
+        "pipelines.runs.output.keep",
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_runner_that_dies_at_any_moment_changes_nothing(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch, server: DockerExecutor, moment: str, when: str
+) -> None:
+    claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
+    container, _, name = moment.rpartition(".")
+    with monkeypatch.context() as patched:
+        target = (
+            __import__("importlib").import_module(container) if not container.endswith("Executor") else DockerExecutor
+        )
+        real = getattr(target, name)
+
+        def dying(*args: object, **options: object) -> object:
+            if when == "before":
+                raise Dead
+            real(*args, **options)
+            raise Dead
+
+        patched.setattr(target, name, dying)
+        with pytest.raises(Dead):
+            stage.run(claim)
+    second = taken_over(claim.attempt)
+    stage.run(second)
+
+    attempt = Attempt.objects.get(pk=claim.attempt.pk)
+    assert (attempt.status, attempt.reason, attempt.exit_code) == (Status.SUCCEEDED, "", 0)
+    assert text_of(attempt) == LONG_TEXT
+    assert [step.exit_code for step in attempt.steps.order_by("position")] == [0, 0]
+    assert [artifact.path for artifact in attempt.artifacts.all()] == ["side"]
+    assert logs.doubled_or_missing() == []
+    assert server.ours() == []
+
+
+def test_a_runner_that_was_only_slow_steps_back(planned: Planned) -> None:
+    claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
+    slow = in_a_thread(claim)
+    until(lambda: "line 20" in text_of(claim.attempt))
+    stage.run(taken_over(claim.attempt))
+    slow.join(20)
+
+    attempt = Attempt.objects.get(pk=claim.attempt.pk)
+    assert (attempt.status, attempt.owner) == (Status.SUCCEEDED, "second-worker")
+    assert text_of(attempt) == LONG_TEXT
+
+
+def test_a_container_that_vanished_is_no_success(planned: Planned, server: DockerExecutor) -> None:
+    claim = claimed(planned("  build:\n    steps: [sleep 60]\n"))
+    lifecycle.note_container(claim.attempt, "f" * 64)
+
+    with pytest.raises(SystemFault, match="not on this machine"):
+        stage.run(taken_over(claim.attempt))

@@ -1,0 +1,65 @@
+"""Real hosts for the tests of this package."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners.hosts.connection import Connection
+from runners.hosts.ssh import Timeouts, connect, generate_key, load_key
+from tests.lab.sshd import Sshd, start_sshd
+
+QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3, grace=1)
+
+
+@pytest.fixture(scope="session")
+def key_pair() -> tuple[str, str]:
+    return generate_key("tests")
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory, key_pair: tuple[str, str]) -> Iterator[Sshd]:
+    """One server for all tests of a module that leave it as it was."""
+    server = start_sshd(tmp_path_factory.mktemp("sshd"), private_key=key_pair[0], public_key=key_pair[1])
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_sshd(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[Callable[..., Sshd]]:
+    """Starts servers that a test may freeze, stop or change."""
+    servers: list[Sshd] = []
+
+    def start(*options: str, **more: Any) -> Sshd:
+        directory = tmp_path / f"sshd-{len(servers)}"
+        private_key, public_key = key_pair
+        server = start_sshd(directory, private_key=private_key, public_key=public_key, options=options, **more)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+_opened: list[Connection] = []
+
+
+def open_quickly(server: Sshd, timeouts: Timeouts = QUICK) -> Connection:
+    """A connection that is closed after the test."""
+    opened = connect(server.address, server.host_keys, load_key(server.private_key), timeouts)
+    _opened.append(opened)
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def _close_what_was_opened() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
+
+
+@pytest.fixture
+def connection(sshd: Sshd) -> Connection:
+    return open_quickly(sshd)

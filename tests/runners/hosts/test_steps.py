@@ -1,0 +1,139 @@
+"""Commands that must not run twice, on real hosts, dash and busybox alike."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runners.hosts import commands
+from runners.hosts.commands import Claim
+from runners.hosts.connection import (
+    CommandCancelled,
+    CommandFailed,
+    CommandTimedOut,
+    Connection,
+    ConnectionLost,
+    check,
+)
+from runners.hosts.layout import Layout
+from runners.hosts.steps import Step, StepLost, run_step
+from tests.lab.sshd import Sshd
+from tests.runners.hosts.conftest import open_quickly
+from tests.runners.hosts.test_commands import busybox_directory
+
+__all__ = ["busybox_directory"]
+
+CLAIM = Claim(deploy=7, fence=3)
+
+
+@pytest.fixture(params=["dash", "busybox"])
+def server(request: pytest.FixtureRequest, own_sshd: Callable[..., Sshd], busybox_directory: Path) -> Sshd:
+    return own_sshd(**({"path": str(busybox_directory)} if request.param == "busybox" else {}))
+
+
+@pytest.fixture
+def host(server: Sshd) -> Connection:
+    return open_quickly(server)
+
+
+@pytest.fixture
+def layout(server: Sshd, host: Connection) -> Layout:
+    layout = Layout(str(server.root / "the app"))
+    check(host, commands.take_lock(layout, CLAIM), "locking", deadline_seconds=10)
+    check(host, commands.prepare(layout, CLAIM, 0), "preparing", deadline_seconds=10)
+    return layout
+
+
+def step(command: str, layout: Layout, deadline_seconds: float = 30) -> Step:
+    return Step("migrate", command, layout.path, deadline_seconds)
+
+
+def test_a_step_gives_its_output_and_status(host: Connection, layout: Layout) -> None:
+    output: list[bytes] = []
+    command = "echo in $(pwd); echo err >&2; printf tail; exit 4"
+    status = run_step(host, layout, CLAIM, step(command, layout), on_output=output.append)
+    assert status == 4
+    assert b"".join(output).decode() == f"in {layout.path}\nerr\ntail"
+
+
+def test_a_step_asked_for_again_is_not_run_again(host: Connection, layout: Layout, server: Sshd) -> None:
+    ledger = server.root / "ledger"
+    outputs: list[list[bytes]] = [[], []]
+    for output in outputs:
+        once = step(f"echo ran >> '{ledger}'; echo done", layout)
+        assert run_step(host, layout, CLAIM, once, on_output=output.append) == 0
+    assert ledger.read_text() == "ran\n"
+    assert outputs[0] == outputs[1] == [b"done\n"]
+
+
+def test_a_step_outlives_its_connection_and_is_taken_up_where_its_output_was_left(
+    host: Connection, layout: Layout, server: Sshd
+) -> None:
+    ledger = server.root / "ledger"
+    command = f"echo ran >> '{ledger}'; for n in 1 2 3 4 5 6 7 8; do echo line $n; sleep 0.3; done; exit 5"
+    first: list[bytes] = []
+    threading.Timer(1.2, server.drop_connections).start()
+    with pytest.raises(ConnectionLost):
+        run_step(host, layout, CLAIM, step(command, layout), on_output=first.append)
+    seen = b"".join(first)
+    assert 0 < len(seen) < 56
+    again, rest = open_quickly(server), list[bytes]()
+    status = run_step(again, layout, Claim(7, 4), step(command, layout), offset=len(seen), on_output=rest.append)
+    assert status == 5
+    assert seen + b"".join(rest) == b"".join(b"line %d\n" % n for n in range(1, 9))
+    assert ledger.read_text() == "ran\n"
+
+
+def test_fifty_megabytes_of_a_step_arrive_whole(host: Connection, layout: Layout) -> None:
+    seen = [0]
+
+    def count(data: bytes) -> None:
+        seen[0] += len(data)
+
+    size = 50 * 1024 * 1024
+    assert run_step(host, layout, CLAIM, step(f"head -c {size} /dev/zero", layout), on_output=count) == 0
+    assert seen[0] == size
+
+
+@pytest.mark.parametrize("ending", ["cancel", "deadline"])
+def test_a_step_ended_by_us_is_absent_from_the_hosts_process_list(
+    host: Connection, layout: Layout, server: Sshd, ending: str
+) -> None:
+    needle = f"needle-{uuid.uuid4().hex}"
+    began, seen = time.monotonic(), [0]
+
+    def cancelled() -> bool:
+        seen[0] = max(seen[0], len(server.processes(needle)))
+        return ending == "cancel" and time.monotonic() - began > 1
+
+    command = f"trap '' TERM; sleep 300; : {needle}"
+    long = step(command, layout, deadline_seconds=1 if ending == "deadline" else 60)
+    with pytest.raises(CommandCancelled if ending == "cancel" else CommandTimedOut):
+        run_step(host, layout, CLAIM, long, on_output=lambda data: None, cancelled=cancelled)
+    assert seen[0] >= 2
+    assert server.processes(needle) == []
+
+
+def test_a_step_that_something_killed_has_no_known_outcome(host: Connection, layout: Layout, server: Sshd) -> None:
+    with pytest.raises(StepLost, match="left no exit status"):
+        run_step(host, layout, CLAIM, step("kill -9 $PPID $$", layout), on_output=lambda data: None)
+
+
+def test_a_daemon_left_by_a_step_neither_holds_us_nor_dies(host: Connection, layout: Layout) -> None:
+    output: list[bytes] = []
+    began = time.monotonic()
+    command = "sleep 30 & echo $!"
+    assert run_step(host, layout, CLAIM, step(command, layout), on_output=output.append) == 0
+    assert time.monotonic() - began < 5
+    pid = int(b"".join(output))
+    check(host, f"kill {pid}", "ending the daemon", deadline_seconds=5)
+
+
+def test_a_host_taken_over_by_a_later_deploy_starts_no_step(host: Connection, layout: Layout, server: Sshd) -> None:
+    check(host, commands.take_lock(layout, Claim(8, 9)), "locking", deadline_seconds=10)
+    with pytest.raises(CommandFailed, match="73"):
+        run_step(host, layout, CLAIM, step(f"touch '{server.root}/ran'", layout), on_output=lambda data: None)
+    assert not (server.root / "ran").exists()
