@@ -1,0 +1,1 @@
+"""Speak: to people and to other machines. Decides nothing."""

@@ -1,0 +1,70 @@
+"""Projects with their teams and secrets."""
+
+from django.contrib import admin
+
+from pipelines.projects.models import Member, Project, Secret
+from server.admin import secrets
+from server.admin.audited import Audited, Inline
+
+
+class SecretForm(secrets.WriteOnlyForm):
+    write_only = needed = ("value",)
+    value = secrets.text("Value", "Given to stages that name it, and masked in their logs")
+
+    class Meta:
+        model = Secret
+        fields = ("project", "name", "value")
+
+
+class ProjectForm(secrets.WriteOnlyForm):
+    write_only = ("webhook_secret", "code_host_token")
+    webhook_secret = secrets.line("Webhook secret", "Left empty, one is made; owners see it on the project's page")
+    code_host_token = secrets.line("Code host token", "Used to clone over https and to write commit statuses")
+
+    class Meta:
+        model = Project
+        fields = (
+            "name",
+            "clone_url",
+            "default_branch",
+            "spec_path",
+            "webhook_secret",
+            "code_host_name",
+            "code_host_token",
+            "chat_channel",
+        )
+
+
+class Members(Inline):
+    model = Member
+    autocomplete_fields = ("team",)
+
+
+class Secrets(Inline):
+    model = Secret
+    form = SecretForm
+    readonly_fields = ("changed_at",)
+
+
+@admin.register(Project)
+class ProjectAdmin(Audited):
+    form = ProjectForm
+    list_display = ("name", "clone_url", "default_branch", "code_host_name", "chat_channel", "created_at")
+    search_fields = ("name", "clone_url", "code_host_name")
+    inlines = (Members, Secrets)
+
+
+@admin.register(Member)
+class MemberAdmin(Audited):
+    list_display = ("project", "team", "role")
+    list_filter = ("role", "project")
+    search_fields = ("project__name", "team__name")
+
+
+@admin.register(Secret)
+class SecretAdmin(Audited):
+    form = SecretForm
+    list_display = ("name", "project", "changed_at")
+    list_filter = ("project",)
+    search_fields = ("name", "project__name")
+    fields = ("project", "name", "value")

@@ -1,0 +1,14 @@
+"""Django's entry for the speaking side."""
+
+from django.apps import AppConfig
+
+
+class ServerConfig(AppConfig):
+    name = "server"
+    label = "server"
+
+    def ready(self) -> None:
+        """Whatever process writes a change tells the browsers that watch it."""
+        from server.live import publish
+
+        publish.listen()

@@ -1,0 +1,1 @@
+"""Browsers told that something has changed, and logs streamed to them."""

@@ -1,0 +1,64 @@
+"""Who may open a socket, and who may keep it open."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.security.websocket import WebsocketDenier
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.models import AnonymousUser
+from django.http.request import split_domain_port, validate_host
+
+from pipelines.projects.models import Project
+from server import access
+from server.access import Act, Person
+
+Scope = MutableMapping[str, Any]
+Application = Callable[..., Awaitable[None]]
+
+ACCESS_SECONDS = 60.0  # after so long an open socket is asked again whether it may
+NOT_FOUND = 4404  # close code: not there, or not for this person; coming again does not help
+
+
+class SameOrigin:
+    """Takes sockets only from pages of this server: a browser sends its cookies with any other page's socket too."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        allowed = is_ours(_header(scope, b"origin"), _header(scope, b"host"))
+        await (self._application if allowed else WebsocketDenier())(scope, receive, send)
+
+
+def is_ours(origin: str, host: str) -> bool:
+    """Whether a page of `origin` may open a socket on `host`. No origin is no browser, and not allowed either."""
+    if origin in {settings.SLIPWAY_URL, *settings.CSRF_TRUSTED_ORIGINS}:
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    domain, _ = split_domain_port(host)
+    ours = bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+    return ours and parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def person_of(scope: Scope) -> Person:
+    """Who is signed in now, by the session as it is stored: a sign-out or a new password ends it. Asks the database."""
+    key = scope["session"].session_key if "session" in scope else None
+    if not key:
+        return AnonymousUser()
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return auth.get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # takes only the session of it
+
+
+def may_see(scope: Scope, project: Project | None) -> bool:
+    return project is not None and access.may(person_of(scope), Act.VIEW, project)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

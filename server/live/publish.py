@@ -1,0 +1,97 @@
+"""Hints to browsers, from any process: small, idempotent, never waited for, and no loss when they are lost."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db.models import Model
+
+from pipelines.logs.signals import appended
+from pipelines.states.signals import progressed, transitioned
+from server.live.subjects import concerned
+
+GROUP = "changes"  # the channel layer's one group: every web process is in it while somebody watches
+GATHER_SECONDS = 0.05  # what changes within it is told in one message
+SEND_SECONDS = 0.1  # a message that takes longer is dropped
+PAUSE_SECONDS = 1.0  # after a failure nothing is sent for so long
+
+logger = logging.getLogger(__name__)
+
+
+def listen() -> None:
+    """From now on every committed change in this process is told to whoever watches."""
+    transitioned.connect(_on_change, dispatch_uid="server.live.publish")
+    progressed.connect(_on_change, dispatch_uid="server.live.publish")
+    appended.connect(_on_output, dispatch_uid="server.live.publish")
+
+
+def log_name(log_id: int) -> str:
+    """What hints call a log."""
+    return f"log:{log_id}"
+
+
+def _on_change(subject: Model, **_: Any) -> None:
+    """Whoever wrote the change has committed it and goes on, whatever happens here."""
+    try:
+        _publisher.put(*map(str, concerned(subject)))
+    except Exception:
+        logger.exception("no hint about %s", type(subject).__name__)
+
+
+def _on_output(log_id: int, **_: Any) -> None:
+    _publisher.put(log_name(log_id))
+
+
+class Publisher:
+    """Gathers names of what has changed for a daemon thread with an event loop, and so a connection, of its own."""
+
+    def __init__(self) -> None:
+        self._quiet_until = 0.0
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """A thread does not survive a fork: a child process begins anew."""
+        self._changed: set[str] = set()
+        self._something = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def put(self, *names: str) -> None:
+        """Returns at once."""
+        with self._lock:
+            self._changed.update(names)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+                self._thread.start()
+        self._something.set()
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            while True:
+                self._something.wait()
+                self._something.clear()
+                runner.run(self._send(self._take()))
+                time.sleep(GATHER_SECONDS)
+
+    def _take(self) -> set[str]:
+        with self._lock:
+            taken, self._changed = self._changed, set()
+        return taken
+
+    async def _send(self, names: set[str]) -> None:
+        if not names or time.monotonic() < self._quiet_until:
+            return
+        try:
+            message = {"type": "hint", "changed": sorted(names)}
+            await asyncio.wait_for(get_channel_layer().group_send(GROUP, message), SEND_SECONDS)
+        except Exception as error:
+            self._quiet_until = time.monotonic() + PAUSE_SECONDS
+            logger.info("hints to browsers are dropped, they will look by themselves: %r", error)
+
+
+_publisher = Publisher()

@@ -1,0 +1,70 @@
+"""Drains the outbox: each message once, in order, with back-off."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from django.db import close_old_connections, connections
+
+from pipelines.outbox import queue
+from pipelines.outbox.models import Channel, Message
+from server.notifications import chat
+from server.notifications.errors import NotifyError, Refused
+from server.scm import statuses
+
+PAUSE_SECONDS = 1.0  # between two looks at an empty outbox
+
+Sender = Callable[[Message], None]
+SENDERS: Mapping[Channel, Sender] = {Channel.COMMIT_STATUS: statuses.send, Channel.CHAT: chat.send}
+
+logger = logging.getLogger(__name__)
+
+
+def run(stop: threading.Event) -> None:
+    """Send until `stop` is set. Each channel has its own thread: a service that hangs does not keep back the others."""
+    threads = [
+        threading.Thread(target=_keep_draining, args=(channel, stop), name=f"announce {channel}") for channel in SENDERS
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def drain(channel: Channel, stop: threading.Event) -> int:
+    """Send what is due on `channel`; returns how many messages were tried."""
+    tried = 0
+    for message in queue.due(channel):
+        deliver(message, SENDERS[channel])
+        tried += 1
+        if stop.is_set():
+            break
+    return tried
+
+
+def deliver(message: Message, sender: Sender) -> None:
+    """Send one leased message and note what became of it."""
+    try:
+        sender(message)
+    except NotifyError as error:
+        logger.warning("%s was not sent: %s", message, error)
+        queue.failed(message, str(error), permanent=isinstance(error, Refused))
+    except Exception as error:
+        logger.exception("%s could not be sent", message)
+        queue.failed(message, f"{type(error).__name__}: {error}", permanent=False)
+    else:
+        queue.sent(message)
+
+
+def _keep_draining(channel: Channel, stop: threading.Event) -> None:
+    """The outbox is looked at each second: nothing needs to ring."""
+    while not stop.is_set():
+        try:
+            close_old_connections()
+            tried = drain(channel, stop)
+        except Exception:
+            logger.exception("the outbox cannot be read; trying again")
+            tried = 0
+        if not tried:
+            stop.wait(PAUSE_SECONDS)
+    connections.close_all()

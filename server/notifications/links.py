@@ -1,0 +1,11 @@
+"""Where a message leads: the page's full address."""
+
+from django.conf import settings
+
+
+def run_url(project: str, number: int) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/runs/{number}/"
+
+
+def deploy_url(project: str, number: int) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/deploys/{number}/"

@@ -1,0 +1,1 @@
+"""Code hosts: webhooks in, commit statuses out."""

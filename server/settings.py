@@ -1,0 +1,211 @@
+"""All configuration: one file, everything from SLIPWAY_* variables; a wrong value stops the start with one sentence."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from server import keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(prefix="SLIPWAY_")
+
+# Where everything lives that this server writes: database, keys, artifacts, logs, Redis, git mirrors.
+STATE_DIR: Path = env.path("STATE_DIR", BASE_DIR / ".slipway").resolve()
+STATE_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _own_redis_socket(state: Path) -> Path:
+    """In the state directory, but where that path is longer than the 107 bytes a socket may have."""
+    socket = state / "redis" / "redis.sock"
+    if len(str(socket)) < 100:
+        return socket
+    short = hashlib.sha256(str(state).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"slipway-{short}" / "redis.sock"
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    """postgres://user:password@host:port/name?sslmode=require; a host of %2Frun%2Fpostgresql is a socket's directory."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ImproperlyConfigured("SLIPWAY_DATABASE_URL is not of the form postgres://user:password@host:port/name")
+    host, _, port = parts.netloc.rpartition("@")[2].partition(":")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(host),
+        "PORT": port,
+        "OPTIONS": dict(parse_qsl(parts.query)),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+SECRET_KEY = keys.secret_key(STATE_DIR)
+SLIPWAY_ENCRYPTION_KEYS = keys.encryption_keys(STATE_DIR)
+keys.remember_made(STATE_DIR)
+
+DEBUG = False
+SLIPWAY_URL: str = env.str("URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("TRUSTED_ORIGINS", [SLIPWAY_URL])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_rq",
+    "pipelines.states",
+    "pipelines.logs",
+    "pipelines.audit",
+    "pipelines.outbox",
+    "pipelines.probes",
+    "pipelines.projects",
+    "pipelines.runs",
+    "pipelines.deploys",
+    "runners",
+    "server",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "server.policy.ContentPolicyMiddleware",
+]
+
+ROOT_URLCONF = "server.urls"
+ASGI_APPLICATION = "server.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "server" / "web" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": [
+                "django.templatetags.static",
+                "server.web.templatetags.marks",
+                "server.web.templatetags.words",
+                "server.web.templatetags.drawn",
+            ],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# SQLite with Django's defaults answers "database is locked" under a few writers; these options do not.
+_SQLITE: dict[str, Any] = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": STATE_DIR / "slipway.sqlite3",
+    "OPTIONS": {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
+        " PRAGMA cache_size=-20000;",
+    },
+    "CONN_MAX_AGE": None,
+}
+DATABASES: dict[str, dict[str, Any]] = {"default": _SQLITE}
+if url := env.str("DATABASE_URL", ""):
+    DATABASES = {"default": _postgresql(url)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SLIPWAY_URL.startswith("https://")
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+if env.bool("BEHIND_TLS_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+STATIC_URL = "static/"
+STATIC_ROOT = STATE_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT: Path = env.path("STORAGE_DIR", STATE_DIR / "storage")
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = False
+
+# One Redis: the doorbell of the queue and the hints to browsers. Without a URL `manage.py up` starts one of its own,
+# that only this user can reach.
+SLIPWAY_REDIS_URL: str = env.str("REDIS_URL", f"unix://{_own_redis_socket(STATE_DIR)}")
+SLIPWAY_OWN_REDIS = not env.str("REDIS_URL", "")
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # redis-py's own read timeout of 5 s would end every idle WebSocket.
+        "CONFIG": {"hosts": [{"address": SLIPWAY_REDIS_URL, "socket_timeout": None}], "capacity": 500, "expiry": 10},
+    },
+}
+# django-rq: the dashboard in the admin. Workers and the bell use runners.queue.connections.
+RQ_QUEUES: dict[str, dict[str, Any]] = {
+    name: {"URL": SLIPWAY_REDIS_URL, "DEFAULT_TIMEOUT": 90000, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in ("control", "stage", "deploy")
+}
+RQ_SHOW_ADMIN_LINK = True
+
+# Runners
+# Labels this server's containers, so that two servers on one engine leave each other's alone.
+SLIPWAY_SERVER_ID: str = env.str("SERVER_ID", hashlib.sha256(SECRET_KEY.encode()).hexdigest()[:12])
+SLIPWAY_STAGE_WORKERS: int = env.int("STAGE_WORKERS", 4)
+SLIPWAY_DEPLOY_WORKERS: int = env.int("DEPLOY_WORKERS", 2)
+SLIPWAY_CONTROL_WORKERS: int = env.int("CONTROL_WORKERS", 2)
+SLIPWAY_PORT: int = env.int("PORT", 8000)
+SLIPWAY_BIND: str = env.str("BIND", "127.0.0.1")
+SLIPWAY_DOCKER_HOST: str = env.str("DOCKER_HOST", "unix:///var/run/docker.sock")
+SLIPWAY_MIRRORS_DIR: Path = env.path("MIRRORS_DIR", STATE_DIR / "mirrors")
+SLIPWAY_LOCAL_CLONES: bool = env.bool("LOCAL_CLONES", True)  # may a project's clone URL be a path of this machine?
+SLIPWAY_CA_BUNDLE: str = env.str("CA_BUNDLE", "")  # a file of certificates that stages trust too, behind a proxy
+SLIPWAY_STAGE_MEMORY_MB: int = env.int("STAGE_MEMORY_MB", 2048)
+SLIPWAY_STAGE_CPUS: float = env.float("STAGE_CPUS", 2.0)
+SLIPWAY_STAGE_PIDS: int = env.int("STAGE_PIDS", 1024)
+SLIPWAY_LOG_LIMIT_MB: int = env.int("LOG_LIMIT_MB", 256)
+SLIPWAY_POLL_SECONDS: int = env.int("POLL_SECONDS", 60)
+
+# Code host and chat
+SLIPWAY_GITHUB_API: str = env.str("GITHUB_API", "https://api.github.com").rstrip("/")
+SLIPWAY_SLACK_TOKEN: str = env.str("SLACK_TOKEN", "")
+SLIPWAY_SLACK_API: str = env.str("SLACK_API", "https://slack.com/api/")
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,1 @@
+"""Pages: server-rendered HTML, one module of views per resource."""

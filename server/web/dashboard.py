@@ -1,0 +1,79 @@
+"""The first page: what is broken, what runs, what is live where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from pipelines.deploys import queries as deploys
+from pipelines.deploys.models import Deploy
+from pipelines.deploys.queries import Shelf
+from pipelines.projects.models import Project
+from pipelines.runs import queries as runs
+from pipelines.runs.models import Run
+from pipelines.runs.queries import Line
+from server import access
+from server.web import pictures, sentences
+from server.web.drawings.ribs import Ribs
+from server.web.drawings.ruler import Ruler
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A project in the list: its default branch and what is live where."""
+
+    project: Project
+    line: Line
+    ribs: Ribs
+    ruler: Ruler | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A run or a deploy that has not ended, with how long its kind usually takes."""
+
+    run: Run | None
+    deploy: Deploy | None
+    usual_seconds: float | None
+
+
+@login_required
+def dashboard(request: HttpRequest) -> HttpResponse:
+    projects = list(access.visible_projects(request.user).order_by("name"))
+    lines, shelves = runs.lines(projects), deploys.shelves(projects)
+    rows = [_row(project, lines[project.pk], shelves[project.pk]) for project in projects]
+    running, waiting = _under_way(projects, lines)
+    bad_deploys = deploys.broken(projects)
+    broken = [row for row in rows if row.line.is_broken]
+    page = {
+        "title": sentences.dashboard(len(rows), len(broken) + len(bad_deploys), len(running)),
+        "rows": rows,
+        "needs": len(broken) + len(bad_deploys),
+        "broken": broken,
+        "bad_deploys": bad_deploys,
+        "running": running,
+        "waiting": waiting,
+        "launched": deploys.newest(projects, 6),
+        "subjects": " ".join(f"project:{project.pk}" for project in projects),
+    }
+    return render(request, "dashboard.html", page)
+
+
+def _row(project: Project, line: Line, shelf: Shelf) -> Row:
+    ruler = pictures.ruler(shelf, width=236, pitch=28) if shelf.releases else None
+    return Row(project, line, pictures.ribs(line.runs), ruler)
+
+
+def _under_way(
+    projects: Sequence[Project], lines: Mapping[int, Line]
+) -> tuple[list[UnderWay], list[UnderWay]]:
+    """What runs, and what waits for its turn."""
+    found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in runs.unfinished(projects)]
+    found += [UnderWay(None, deploy, None) for deploy in deploys.unfinished(projects)]
+    return [one for one in found if _runs(one)], [one for one in found if not _runs(one)]
+
+
+def _runs(one: UnderWay) -> bool:
+    return (one.run or one.deploy).status == "running"  # type: ignore[union-attr]

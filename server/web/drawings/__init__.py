@@ -1,0 +1,1 @@
+"""Where lines and bars stand: pure geometry, drawn as SVG with attributes (the policy forbids `style=`)."""

@@ -1,0 +1,77 @@
+"""Where the time of a run went: a lane per stage, waiting as a line, work as a bar."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stage in seconds since the run was made: could start, started, ended; None for what has not happened."""
+
+    name: str
+    status: str
+    queued: float | None
+    started: float | None
+    ended: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A span in per cent of the whole width. `wait` and `work` are (from, length), None when there was none."""
+
+    span: Span
+    wait: tuple[float, float] | None
+    work: tuple[float, float] | None
+    seconds: float | None
+
+    @property
+    def running(self) -> bool:
+        return self.work is not None and self.span.ended is None
+
+    @property
+    def wait_end(self) -> float:
+        return sum(self.wait) if self.wait else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """`grid` are the places of the vertical lines in per cent, `labels` what stands under them, the first at 0."""
+
+    lanes: Sequence[Lane]
+    grid: Sequence[float]
+    labels: Sequence[str]
+
+
+def draw(spans: Sequence[Span], now: float) -> Timeline:
+    """`now`: seconds since the run was made, at which what runs is still running."""
+    known = [moment for span in spans for moment in (span.queued, span.started, span.ended) if moment is not None]
+    running = any(span.started is not None and span.ended is None for span in spans)
+    longest = max([*known, now if running else 0, 1])
+    step = next((step for step in _STEPS if longest / step <= 5), _STEPS[-1])
+    count = ceil(longest / step)
+    grid = [round(100 * place / count, 1) for place in range(1, count + 1)]
+    return Timeline([_lane(span, now, count * step) for span in spans], grid, _labels(step, count))
+
+
+def _lane(span: Span, now: float, total: float) -> Lane:
+    wait = None
+    if span.queued is not None and span.started is not None:
+        wait = _share(span.queued, span.started, total)
+    if span.started is None:
+        return Lane(span, None, None, None)
+    end = span.ended if span.ended is not None else max(now, span.started)
+    start, length = _share(span.started, end, total)
+    return Lane(span, wait, (start, max(length, 0.6)), end - span.started)
+
+
+def _share(start: float, end: float, total: float) -> tuple[float, float]:
+    return round(100 * start / total, 1), round(100 * max(end - start, 0) / total, 1)
+
+
+def _labels(step: int, count: int) -> list[str]:
+    unit, size = ("h", 3600) if step >= 3600 else ("min", 60) if step >= 60 else ("s", 1)
+    numbers = [f"{place * step / size:g}" for place in range(count + 1)]
+    return [*numbers[:-1], f"{numbers[-1]} {unit}"]
