@@ -1,0 +1,50 @@
+# Every target first makes the machine ready (.ci/bootstrap.py): what is there already is left alone.
+# PYTHON=python3.x chooses the Python; ARGS=... is handed on to pytest or to the benchmark.
+
+PYTHON ?= python3
+ARGS ?=
+TEST_WORKERS ?= 4
+READY := $(PYTHON) .ci/bootstrap.py
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+.PHONY: demo up test suite test-faults check bench-pipeline bench-log bench-webhook
+.PHONY: check-style check-format check-types check-imports check-migrations
+
+demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
+	@$(READY) demo $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
+
+up: ## The server, on this machine.
+	@$(READY) up $(BIN)/python manage.py up
+
+test: ## The whole suite, then its database parts once more on PostgreSQL.
+	@$(READY) test $(MAKE) --no-print-directory suite
+
+suite:
+	@$(PYTEST) -m "not faults" $(ARGS)
+	@$(BIN)/python -m tests.lab.postgres $(PYTEST) -m "not faults" --database-only $(ARGS)
+
+test-faults: ## kill -9 at twelve points, and 200 seeded kills at random.
+	@$(READY) test $(BIN)/python -m pytest -m faults $(ARGS)
+
+check: ## Style, types, imports, migrations.
+	@$(READY) check $(MAKE) --no-print-directory -j4 -k -O check-style check-format check-types check-imports check-migrations
+
+check-style:
+	@$(BIN)/ruff check .
+
+check-format:
+	@$(BIN)/ruff format --check .
+
+check-types:
+	@$(BIN)/mypy
+	@cd .ci && ../$(BIN)/mypy --config-file= --strict bootstrap.py machine
+
+check-imports:
+	@$(BIN)/lint-imports --no-logo
+
+check-migrations:
+	@SLIPWAY_STATE_DIR=.lab/check $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench-pipeline bench-log bench-webhook: bench-%: ## Against a yardstick, in one run; ARGS=--json for a last line in JSON.
+	@$(READY) demo $(BIN)/python -m bench.$* $(ARGS)

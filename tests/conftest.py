@@ -1,0 +1,56 @@
+"""What all tests share: the engine, the lab's images, and the promise that nothing is skipped in silence."""
+
+from collections.abc import Iterator
+
+import pytest
+from docker import DockerClient
+
+from tests.lab.ground import open_engine
+from tests.lab.images import image
+
+collect_ignore_glob = ["lab/shop/*"]  # the demo application's own tests, which its pipeline runs
+_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
+    parser.addoption("--database-only", action="store_true", help="run only the tests that use the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database-only"):
+        kept = [item for item in items if _uses_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+        items[:] = kept
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With --no-skips a skipped test fails the session; pytest's summary names it and its reason."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[DockerClient]:
+    """The Docker engine; the suite needs one, so there is no going without."""
+    client = open_engine()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def busybox_image(engine: DockerClient) -> str:
+    """The smallest image with a shell."""
+    return image("busybox", engine)
+
+
+@pytest.fixture(scope="session")
+def python_image(engine: DockerClient) -> str:
+    """A small Debian with Python."""
+    return image("python", engine)
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    wanted = set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("django_db") is not None or bool(wanted & _DATABASE_FIXTURES)

@@ -1,0 +1,35 @@
+"""The shop's commits: one that is good, one whose test fails, one that starts but is not well."""
+
+from pathlib import Path
+
+_SOURCE = Path(__file__).parent / "shop"
+_PLACES = {
+    ".slipway.yml": "slipway.yml",
+    "shop.py": "shop.py",
+    "catalogue.py": "catalogue.py",
+    "test_shop.py": "test_shop.py",
+}
+
+Files = dict[str, str]
+
+
+def good(version: str, image: str) -> Files:
+    """The shop as it should be; its pipeline runs in `image`."""
+    files = {place: (_SOURCE / name).read_text() for place, name in _PLACES.items()}
+    files["shop.py"] = files["shop.py"].replace("@VERSION@", version)
+    files[".slipway.yml"] = files[".slipway.yml"].replace("@IMAGE@", image)
+    return files
+
+
+def failing_test(version: str, image: str) -> Files:
+    """Somebody confused cheapest with dearest, and the shop's own test sees it."""
+    files = good(version, image)
+    files["catalogue.py"] = files["catalogue.py"].replace("return min(", "return max(")
+    return files
+
+
+def unhealthy(version: str, image: str) -> Files:
+    """Every test passes, yet /healthz answers 500 once it runs."""
+    files = good(version, image)
+    files["shop.py"] = files["shop.py"].replace("HEALTHY = True", "HEALTHY = False")
+    return files

@@ -1,0 +1,119 @@
+"""The words for a chat channel."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from server.notifications.messages import BrokenRun, Cause, EndedDeploy, broken_run, ended_deploy, escape, tail_of
+
+RUN = BrokenRun(
+    project="shop",
+    number=12,
+    status="failed",
+    ref_name="main",
+    short_sha="4be1f09",
+    title="Reserve the last lamp once",
+    author="Ada Example",
+    reason="test: step 2 ended with code 1",
+    causes=(Cause("test", "step 2 ended with code 1"),),
+    tail="E  assert -1 == 0",
+    url="https://slipway.example/projects/shop/runs/12/",
+)
+DEPLOY = EndedDeploy(
+    project="shop",
+    environment="production",
+    number=7,
+    status="failed",
+    is_rollback=False,
+    release=42,
+    short_sha="4be1f09",
+    title="Reserve the last lamp once",
+    asked_by="ada (#1)",
+    why="",
+    reason="1 host failed, 0 may",
+    hosts=3,
+    bad_hosts=(Cause("web-1", "health check said 500"),),
+    undone_by=8,
+    undone_to=41,
+    url="https://slipway.example/projects/shop/deploys/7/",
+)
+
+
+def said(blocks: tuple[dict[str, object], ...]) -> str:
+    return json.dumps(blocks, ensure_ascii=False)
+
+
+def test_a_broken_run_names_cause_author_and_page() -> None:
+    message = broken_run(RUN)
+    assert message.text == "shop: run 12 failed on main: test: step 2 ended with code 1"
+    for part in ("*test*", "Ada Example", "4be1f09", "assert -1 == 0", f"<{RUN.url}|Run 12>"):
+        assert part in said(message.blocks)
+
+
+def test_a_run_without_stages_gives_its_own_reason() -> None:
+    message = broken_run(replace(RUN, causes=(), tail="", reason="line 3, column 5: unknown key stage"))
+    assert message.text.endswith("line 3, column 5: unknown key stage")
+    assert "rich_text" not in said(message.blocks)
+
+
+def test_a_failed_deploy_names_each_host_its_cause_and_what_follows() -> None:
+    message = ended_deploy(DEPLOY)
+    assert message.text == "shop: production: deploy 7 of release 42 failed: web-1: health check said 500"
+    for part in ("*web-1*: health check said 500", "asked for by ada (#1)", "deploy 8 brings release 41 back"):
+        assert part in said(message.blocks)
+
+
+def test_a_finished_deploy_says_what_is_live() -> None:
+    good = replace(DEPLOY, status="succeeded", bad_hosts=(), undone_by=None, undone_to=None, reason="")
+    assert ended_deploy(good).text == "shop: production runs release 42, on 3 hosts"
+
+
+def test_a_rollback_says_where_to_and_why() -> None:
+    back = replace(
+        DEPLOY, status="succeeded", is_rollback=True, release=41, asked_by="", why="deploy 7 failed", bad_hosts=()
+    )
+    message = ended_deploy(replace(back, undone_by=None))
+    assert message.text == "shop: production is rolled back to release 41"
+    assert "by Slipway itself, deploy 7 failed" in said(message.blocks)
+
+
+def test_of_many_bad_hosts_ten_are_named() -> None:
+    hosts = tuple(Cause(f"web-{i}", "refused") for i in range(25))
+    assert "and 15 hosts more" in said(ended_deploy(replace(DEPLOY, bad_hosts=hosts)).blocks)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("<!channel> & <@U123>", "&lt;!channel&gt; &amp; &lt;@U123&gt;"),
+        ("<https://evil.example|Run 12>", "&lt;https://evil.example|Run 12&gt;"),
+        ("two\nlines\r\n\ttabs", "two lines tabs"),
+        ("turned \u202eround", "turned round"),
+    ],
+)
+def test_somebody_elses_text_is_plain_words(given: str, shown: str) -> None:
+    assert escape(given) == shown
+
+
+def test_no_field_of_a_message_can_mention_anybody() -> None:
+    evil = "<!channel>"
+    run = replace(
+        RUN, title=evil, author=evil, ref_name=evil, reason=evil, tail=evil, causes=(Cause(evil, evil),)
+    )
+    deploy = replace(DEPLOY, title=evil, asked_by=evil, why=evil, reason=evil, bad_hosts=(Cause(evil, evil),))
+    for message in (broken_run(run), ended_deploy(deploy)):
+        assert "<!" not in message.text
+        for block in message.blocks:
+            if block["type"] != "rich_text":  # taken as it stands
+                assert "<!" not in json.dumps(block)
+                assert '"verbatim": true' in json.dumps(block)
+
+
+def test_the_end_of_a_log_has_no_colours_and_of_a_progress_bar_only_the_last() -> None:
+    output = "\x1b[31mred\x1b[0m\n\n10%\r50%\r100%\r\n\x1b]8;;http://evil\x07link\x1b]8;;\x07\n"
+    assert tail_of(output) == "red\n100%\nlink"
+
+
+def test_the_end_of_a_log_is_its_last_fifteen_lines() -> None:
+    assert tail_of("\n".join(map(str, range(100)))).split("\n") == [str(i) for i in range(85, 100)]

@@ -1,0 +1,105 @@
+"""Questions that the page asks and a worker answers."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from pipelines.audit.models import Act
+from pipelines.deploys.models import Environment, HostKey
+from pipelines.errors import UserError
+from pipelines.probes import lifecycle
+from pipelines.probes.models import Kind, Probe
+from pipelines.projects.models import Project
+from tests.factories import make_environment, make_host_key
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def production(project: Project) -> Environment:
+    return make_environment(project)
+
+
+def address(environment: Environment, name: str = "hosts") -> str:
+    return reverse(name, args=[environment.project.name, environment.name])
+
+
+def key(number: int, known: str) -> dict[str, Any]:
+    return {
+        "address": f"10.0.0.{number}",
+        "port": 22,
+        "key_type": "ssh-ed25519",
+        "public_key": f"AAAA{number}",
+        "fingerprint": f"SHA256:{number}",
+        "known": known,
+    }
+
+
+def answered(environment: Environment, kind: Kind, answer: Any) -> Probe:
+    probe = lifecycle.claim(lifecycle.ask(kind, environment.pk, "ada (#1)").pk, "worker")
+    lifecycle.answer(probe, answer)
+    return probe
+
+
+def test_looking_asks_a_worker_and_the_page_waits(maintainer: Client, production: Environment) -> None:
+    text = maintainer.post(address(production, "hosts-ask"), {"kind": "inventory"}, follow=True).content.decode()
+    assert Probe.objects.get().kind == Kind.INVENTORY
+    assert "asking the inventory" in text
+    assert 'hx-trigger="every 1s"' in text
+
+
+def test_the_answer_lists_the_hosts_and_the_page_rests(maintainer: Client, production: Environment) -> None:
+    answered(
+        production, Kind.INVENTORY, {"hosts": [{"name": "web-9", "address": "10.0.0.9", "external_id": "i-9"}]}
+    )
+    text = maintainer.get(address(production)).content.decode()
+    assert "web-9" in text
+    assert "i-9" in text
+    assert "every 1s" not in text
+
+
+def test_what_went_wrong_is_said(maintainer: Client, production: Environment) -> None:
+    probe = lifecycle.claim(lifecycle.ask(Kind.INVENTORY, production.pk, "ada").pk, "worker")
+    lifecycle.refuse(probe, UserError("the cloud says no: bad key"))
+    assert "the cloud says no: bad key" in maintainer.get(address(production)).content.decode()
+
+
+def test_another_kind_of_question_is_not_asked_from_here(maintainer: Client, production: Environment) -> None:
+    assert maintainer.post(address(production, "hosts-ask"), {"kind": "clone_url"}).status_code == 404
+
+
+def test_approving_pins_the_chosen_keys_and_is_audited(maintainer: Client, production: Environment) -> None:
+    scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new"), key(2, "new")], "unreachable": []})
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    assert [pinned.address for pinned in HostKey.objects.all()] == ["10.0.0.1"]
+    assert Act.objects.get(verb="approved a host key").facts["fingerprint"] == "SHA256:1"
+
+
+def test_a_changed_key_is_never_chosen_by_itself_and_replaces_the_old_one(
+    maintainer: Client, production: Environment
+) -> None:
+    make_host_key(production, "10.0.0.1")
+    scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "changed")], "unreachable": []})
+    page = maintainer.get(address(production)).content.decode()
+    assert 'value="SHA256:1"' in page
+    assert "checked" not in page
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    assert [pinned.fingerprint for pinned in HostKey.objects.all()] == ["SHA256:1"]
+
+
+def test_a_key_that_no_scan_has_seen_cannot_be_approved(maintainer: Client, production: Environment) -> None:
+    scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:evil"]})
+    assert not HostKey.objects.exists()
+
+
+def test_a_scan_of_another_environment_approves_nothing_here(
+    maintainer: Client, production: Environment, project: Project
+) -> None:
+    other = make_environment(project, "staging")
+    scan = answered(other, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
+    response = maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    assert response.status_code == 404
+    assert not HostKey.objects.exists()

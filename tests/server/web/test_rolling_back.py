@@ -1,0 +1,118 @@
+"""The button, from the page to the row."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from pipelines.audit.models import Act
+from pipelines.deploys.models import Deploy, DeployKind, Environment, EnvironmentSecret
+from pipelines.projects.models import Project
+from pipelines.runs.models import Stage
+from tests.factories import configure, make_deploy, make_environment, make_live, make_release
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def production(project: Project) -> Environment:
+    """Releases 1 and 2 ran with other values each; 3 is live."""
+    environment = make_environment(project)
+    for workers in ("4", "6", "8"):
+        configure(environment, {"WORKERS": workers, "CURRENCY": "EUR"})
+        make_live(environment)
+    EnvironmentSecret.objects.create(environment=environment, name="DATABASE_URL", value="postgres://very-secret")
+    return environment
+
+
+def roll_back(client: Client, environment: Environment, release: int, live: int) -> str:
+    address = reverse("roll-back", args=[environment.project.name, environment.name])
+    response = client.post(address, {"release": release, "live": live}, follow=True)
+    return response.content.decode()
+
+
+def panel(client: Client, environment: Environment, query: str = "") -> str:
+    address = reverse("environment", args=[environment.project.name, environment.name])
+    text = client.get(address + query).content.decode()
+    return text[text.index('id="rollback"') : text.index('id="hosts"')]
+
+
+def test_the_panel_says_what_the_button_will_change(maintainer: Client, production: Environment) -> None:
+    text = panel(maintainer, production)
+    assert "Roll back to release 2" in text
+    assert "− WORKERS=8" in text
+    assert "+ WORKERS=6" in text
+    assert "CURRENCY" not in text
+    assert "1 stays as it is now" in text
+    assert "3 is quarantined" in text
+
+
+def test_no_secret_value_is_on_the_page(maintainer: Client, production: Environment) -> None:
+    assert "very-secret" not in panel(maintainer, production)
+
+
+def test_another_kept_release_can_be_looked_at_first(maintainer: Client, production: Environment) -> None:
+    text = panel(maintainer, production, "?to=1")
+    assert "Roll back to release 1" in text
+    assert "2 releases" in text
+    assert "+ WORKERS=4" in text
+
+
+def test_pressing_it_queues_a_rollback_and_builds_nothing(maintainer: Client, production: Environment) -> None:
+    stages = Stage.objects.count()
+    text = roll_back(maintainer, production, release=2, live=3)
+    deploy = Deploy.objects.latest("pk")
+    assert (deploy.kind, deploy.release.number) == (DeployKind.ROLLBACK, 2)
+    assert deploy.configuration.values["WORKERS"] == "6"
+    assert "Back to release 2" in text
+    assert Stage.objects.count() == stages
+    assert Act.objects.filter(verb="asked to roll back").count() == 1
+
+
+def test_two_clicks_never_toggle(maintainer: Client, production: Environment) -> None:
+    roll_back(maintainer, production, release=2, live=3)
+    text = roll_back(maintainer, production, release=3, live=3)
+    assert "Nothing was started: release 3 is live, quarantined, or never ran well" in text
+
+
+def test_a_page_that_shows_what_is_no_longer_live_starts_nothing(maintainer: Client, production: Environment) -> None:
+    before = Deploy.objects.count()
+    text = roll_back(maintainer, production, release=1, live=2)
+    assert "production runs release 3 now, not 2" in text
+    assert Deploy.objects.count() == before
+
+
+def test_with_nothing_to_go_back_to_the_button_is_disabled_and_says_why(
+    maintainer: Client, project: Project
+) -> None:
+    environment = make_environment(project)
+    assert "so there is nothing to take back" in panel(maintainer, environment)
+    make_live(environment)
+    assert "no earlier release that ran well here" in panel(maintainer, environment)
+
+
+def test_a_developer_sees_the_button_disabled_with_the_reason(developer: Client, production: Environment) -> None:
+    text = panel(developer, production)
+    assert "to roll back takes the role maintainer" in text
+    assert "disabled" in text
+
+
+def test_a_release_is_deployed_by_its_button(maintainer: Client, production: Environment) -> None:
+    release = make_release(production.project)
+    address = reverse("environment-deploy", args=[production.project.name, production.name])
+    maintainer.post(address, {"release": release.number, "why": "the fair begins"})
+    deploy = Deploy.objects.latest("pk")
+    assert (deploy.release, deploy.why) == (release, "the fair begins")
+
+
+def test_a_release_of_another_branch_is_refused_with_the_reason(maintainer: Client, production: Environment) -> None:
+    release = make_release(production.project, ref="refs/heads/x-v1.2.3")
+    address = reverse("environment-deploy", args=[production.project.name, production.name])
+    text = maintainer.post(address, {"release": release.number}, follow=True).content.decode()
+    assert "production takes refs/heads/main" in text
+
+
+def test_a_deploy_is_cancelled_by_its_button(developer: Client, production: Environment) -> None:
+    deploy = make_deploy(production)
+    developer.post(reverse("deploy-cancel", args=[production.project.name, deploy.number]))
+    deploy.refresh_from_db()
+    assert deploy.cancel_requested_at is not None

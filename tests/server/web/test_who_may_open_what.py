@@ -1,0 +1,153 @@
+"""Every address of the server against every kind of person: a route that this table does not know fails the test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from pipelines.projects.models import Role
+from pipelines.runs.models import Artifact
+from tests.factories import (
+    finish_stage,
+    make_deploy,
+    make_environment,
+    make_live,
+    make_operator,
+    make_person,
+    make_project,
+    make_run,
+)
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = ("anonymous", "stranger", "viewer", "developer", "maintainer", "owner", "operator")
+SIGN_IN = 302  # to the sign-in page; told apart from other redirects below
+
+# Route → (method, status per person in the order of PEOPLE). "→" is a redirect to the sign-in page, "✓" a page, "done"
+# a redirect to where the result is shown.
+PAGE = ("get", ("→", 404, "✓", "✓", "✓", "✓", "✓"))
+TABLE = {
+    "": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "sign-in/": ("get", ("✓", "done", "done", "done", "done", "done", "done")),
+    "sign-out/": ("post", ("done",) * 7),
+    "account/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "setup/<str:token>/": ("get", (410,) * 7),
+    "healthz": ("get", ("✓",) * 7),
+    "events/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "logs/<int:log_id>.txt": PAGE,
+    "artifacts/<int:artifact_id>/": PAGE,
+    "projects/<slug:project>/": PAGE,
+    "projects/<slug:project>/events/": PAGE,
+    "projects/<slug:project>/events/<int:event_id>/": PAGE,
+    "projects/<slug:project>/runs/<int:number>/": PAGE,
+    "projects/<slug:project>/runs/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
+    "projects/<slug:project>/deploys/<int:number>/": PAGE,
+    "projects/<slug:project>/deploys/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
+    "projects/<slug:project>/environments/<slug:name>/": PAGE,
+    "projects/<slug:project>/environments/<slug:name>/deploy/": (
+        "post",
+        ("→", 404, 403, 403, "done", "done", "done"),
+    ),
+    "projects/<slug:project>/environments/<slug:name>/roll-back/": (
+        "post",
+        ("→", 404, 403, 403, "done", "done", "done"),
+    ),
+    "projects/<slug:project>/environments/<slug:name>/hosts/": PAGE,
+    "projects/<slug:project>/environments/<slug:name>/hosts/ask/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
+    # Without a scan there is nothing to approve: those who may get 404, the others are refused before.
+    "projects/<slug:project>/environments/<slug:name>/hosts/approve/": ("post", ("→", 404, 403, 403, 404, 404, 404)),
+}
+# Not ours: the admin admits operators alone (test_admin), webhooks are signed (their own tests).
+ELSEWHERE = ("admin/", "hooks/")
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What the addresses of the table name."""
+
+    arguments: dict[str, object]
+    form: dict[str, object]
+    people: dict[str, User | None]
+
+
+@pytest.fixture
+def stand() -> Stand:
+    project = make_project()
+    environment = make_environment(project)
+    first = make_live(environment).release
+    second = make_live(environment).release
+    deploy = make_deploy(environment, second)
+    run = make_run(project)
+    attempt = finish_stage(run)
+    artifact = Artifact.objects.get(attempt=attempt)
+    people: dict[str, User | None] = {role: make_person(project=project, role=Role(role)) for role in Role.values}
+    arguments = {
+        "project": project.name,
+        "name": environment.name,
+        "number": 1,
+        "log_id": attempt.log_id,
+        "artifact_id": artifact.pk,
+        "event_id": run.events.get().pk,
+        "token": "nothing",
+    }
+    form = {"release": first.number, "live": second.number, "kind": "inventory", "deploy": deploy.number}
+    return Stand(
+        arguments, form, {**people, "anonymous": None, "stranger": make_person(), "operator": make_operator()}
+    )
+
+
+def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+def test_every_route_of_the_server_is_in_the_table() -> None:
+    known = [route for route in routes(get_resolver().url_patterns) if not route.startswith(ELSEWHERE)]
+    assert sorted(known) == sorted(TABLE)
+
+
+@pytest.mark.parametrize("route", TABLE)
+def test_each_person_gets_what_the_table_says(route: str, stand: Stand) -> None:
+    method, expected = TABLE[route]
+    found = tuple(answer(route, method, stand, stand.people[person]) for person in PEOPLE)
+    assert dict(zip(PEOPLE, found, strict=True)) == dict(zip(PEOPLE, expected, strict=True))
+
+
+@pytest.mark.parametrize("route", [route for route, (method, _) in TABLE.items() if method == "post"])
+def test_what_changes_something_is_not_done_by_a_get(route: str, stand: Stand) -> None:
+    client = Client()
+    client.force_login(make_operator())
+    assert client.get(address(route, stand)).status_code == 405
+
+
+@pytest.mark.parametrize("route", [route for route, (method, _) in TABLE.items() if method == "post"])
+def test_what_changes_something_needs_the_form_s_token(route: str, stand: Stand) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_operator())
+    assert client.post(address(route, stand), stand.form).status_code == 403
+
+
+def address(route: str, stand: Stand) -> str:
+    path = route
+    for name, value in stand.arguments.items():
+        for kind in ("slug", "int", "str"):
+            path = path.replace(f"<{kind}:{name}>", str(value))
+    return f"/{path}"
+
+
+def answer(route: str, method: str, stand: Stand, person: User | None) -> object:
+    client = Client()
+    if person is not None:
+        client.force_login(person)
+    response = getattr(client, method)(address(route, stand), stand.form if method == "post" else None)
+    if response.status_code == SIGN_IN:
+        signs_in = response["Location"].startswith("/sign-in/?next=")
+        return "→" if signs_in else "done"
+    return "✓" if response.status_code == 200 else response.status_code
