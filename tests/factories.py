@@ -272,7 +272,9 @@ def finish_deploy(deploy: Deploy, status: Status = Status.SUCCEEDED, reason: str
 
 def make_live(environment: Environment, release: Release | None = None, **fields: Any) -> Deploy:
     """A deploy that went well: `release` is live in `environment` afterwards."""
-    return finish_deploy(make_deploy(environment, release, **fields))
+    deploy = finish_deploy(make_deploy(environment, release, **fields))
+    environment.refresh_from_db()
+    return deploy
 
 
 def make_rollback(environment: Environment, to: Release, **fields: Any) -> Deploy:

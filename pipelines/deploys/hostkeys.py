@@ -1,12 +1,19 @@
 """The keys that hosts are known by."""
 
+from collections import defaultdict
+
 from pipelines.audit.record import record
 from pipelines.deploys.models import Environment, HostKey
 
+ByPlace = dict[tuple[str, int], list[HostKey]]
 
-def pinned(environment: Environment, address: str, port: int) -> list[HostKey]:
-    """The keys that this host may show."""
-    return list(environment.host_keys.filter(address=address, port=port))
+
+def by_place(environment: Environment) -> ByPlace:
+    """(address, port) → the keys that the host there may show."""
+    keys: ByPlace = defaultdict(list)
+    for key in environment.host_keys.all():
+        keys[key.address, key.port].append(key)
+    return keys
 
 
 def pin_first(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,6 +19,7 @@ from pipelines.outbox import queue as outbox
 from pipelines.outbox.models import Channel
 from pipelines.states import leases
 from pipelines.states.models import Transition
+from pipelines.states.signals import progressed
 from pipelines.states.status import Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
@@ -90,6 +92,7 @@ def note_phase(row: HostDeploy, phase: Phase) -> None:
         row.phase = phase
         row.switched = row.switched or phase == Phase.SWITCHING
         HostDeploy.objects.filter(pk=row.pk).update(phase=phase, switched=row.switched)
+        transaction.on_commit(partial(progressed.send, HostDeploy, subject=row))
 
 
 def finish_host(row: HostDeploy, status: Status, reason: str = "", *, unreachable: bool = False) -> None:

@@ -53,7 +53,7 @@ def insert(
         kind=kind,
         release=release,
         configuration=configuration_of(environment, release) if rollback else latest_configuration(environment),
-        replaces=environment.current,
+        replaces=Release.objects.filter(live_in=environment).first(),
         undoes=undoes,
         automatic=automatic,
         asked_by=actor,

@@ -10,7 +10,7 @@ from django.db.models import CharField, F, Prefetch, QuerySet, Value, Window
 from django.db.models.functions import Concat, RowNumber
 
 from pipelines.projects.models import Project
-from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage, Step
+from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
 from pipelines.states.models import Transition
 from pipelines.states.status import Status
 
@@ -98,13 +98,10 @@ def refs(project: Project) -> list[str]:
 
 
 def whole(project: Project, number: int) -> Run:
-    """A run with its stages, their attempts, steps and artifacts, and its events; raises Run.DoesNotExist."""
+    """A run with its stages, their attempts and artifacts, and its events; raises Run.DoesNotExist."""
     attempts = (
         Attempt.objects.select_related("log")
-        .prefetch_related(
-            Prefetch("steps", Step.objects.order_by("position")),
-            Prefetch("artifacts", Artifact.objects.order_by("path")),
-        )
+        .prefetch_related(Prefetch("artifacts", Artifact.objects.order_by("path")))
         .order_by("number")
     )
     stages = Stage.objects.prefetch_related(Prefetch("attempts", attempts)).order_by("position")
@@ -143,7 +140,10 @@ def queued_at(stages: Iterable[Stage]) -> dict[int, datetime]:
 
 
 def artifacts_for(stage: Stage) -> list[Artifact]:
-    """What the stages left that this one needs, directly or through others, earlier stages first."""
+    """What the stages left that this one needs, directly or through others.
+
+    In their order: of two files at one path the later one stays.
+    """
     needs = dict(Stage.objects.filter(run=stage.run_id).values_list("name", "needs"))
     before: set[str] = set()
     waiting = list(stage.needs)

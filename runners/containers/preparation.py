@@ -1,16 +1,15 @@
 """From the records of an attempt to a container that is ready to start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
 
 from pipelines.errors import UserError
 from pipelines.projects.models import Secret
-from pipelines.runs import lifecycle
-from pipelines.runs.models import Artifact, Attempt, Run
+from pipelines.runs import lifecycle, queries
+from pipelines.runs.models import Attempt, Run
 from pipelines.spec.model import StageSpec
-from pipelines.states.status import Status
 from runners import artifacts
 from runners.containers import environ
 from runners.containers.executor import Container, ContainerPlan, Executor, Limits, Ownership
@@ -35,7 +34,7 @@ def prepare(
     files = files_of([step.run for step in spec.steps], _ca_bundle())
     with workspace.open("rb") as commit:
         executor.put(container, archive(files, iter(lambda: commit.read(_BLOCK), b"")))
-    for artifact in _needed(attempt):
+    for artifact in queries.artifacts_for(attempt.stage):
         executor.put(container, artifacts.stream(artifact.storage_name, artifact.digest), WORKSPACE)
     watch.check()
     return container
@@ -82,13 +81,6 @@ def _workspace(run: Run) -> Path:
     mirror = mirror_of(run.project)
     mirror.fetch(run.ref, run.sha, run=str(run.pk))
     return mirror.workspace(run.sha, run.ref)
-
-
-def _needed(attempt: Attempt) -> Iterator[Artifact]:
-    """What the stages that this one needs have kept, in their order: of two files at one path the later one stays."""
-    stages = attempt.stage.run.stages.filter(name__in=attempt.stage.needs)
-    made = Artifact.objects.filter(attempt__stage__in=stages, attempt__status=Status.SUCCEEDED)
-    yield from made.order_by("attempt__stage__position", "pk")
 
 
 def _ca_bundle() -> bytes | None:

@@ -18,6 +18,8 @@ MISSING_TOOL = 77
 
 TOOLS = ("setsid", "tar", "gzip", "sha256sum", "df", "mv", "ln", "sort", "tail", "head", "od", "readlink")
 
+_FREE_KILOBYTES = "df -Pk {} | tail -n 1 | sed 's/ *[0-9]*%.*//; s/.* //'"
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -80,7 +82,7 @@ def prepare(layout: Layout, claim: Claim, needed_bytes: int) -> str:
         ),
         f"mkdir -p {quote(layout.releases)} {quote(layout.shared_directory)} {quote(layout.steps)}",
         f"chmod 700 {quote(layout.steps)}",
-        f"free=$(df -Pk {quote(layout.releases)} | tail -n 1 | sed 's/ *[0-9]*%.*//; s/.* //')",
+        f"free=$({_FREE_KILOBYTES.format(quote(layout.releases))})",
         f'if [ "$free" -lt {needed_kilobytes:d} ]; then',
         f'  echo "the disk has $((free / 1024)) MiB free at" {quote(layout.path)}'
         f"', and {needed_kilobytes // 1024} MiB are needed'; exit {NO_SPACE}",
@@ -121,7 +123,11 @@ def unpack(layout: Layout, claim: Claim, number: int, digest: str, root: str = "
         f"rm -rf {quote(fresh)}",
         f"mkdir {quote(fresh)}",
         f"if [ \"$(head -c 2 {quote(archive)} | od -An -tx1 | tr -d ' ')\" = 1f8b ]",
-        f"then gzip -dc < {quote(archive)}; else cat {quote(archive)}; fi | tar -xo -C {quote(fresh)} -f -",
+        f"then gzip -dc < {quote(archive)}; else cat {quote(archive)}; fi | tar -xo -C {quote(fresh)} -f - || {{",
+        f"  free=$({_FREE_KILOBYTES.format(quote(layout.releases))})",
+        f"  rm -rf {quote(fresh)} {quote(archive)}",
+        f'  echo "it could not be unpacked; the disk had $((free / 1024)) MiB of space left"; exit {NO_SPACE}',
+        "}",
         f"rm -rf {quote(ready)}",
         f"if [ -d {quote(inner)} ]; then mv -T {quote(inner)} {quote(ready)}",
         f"else mkdir {quote(ready)}; mv {quote(inner)} {quote(ready)}; fi",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
-from runners.hosts.connection import Address, Connection, HostBusy, HostKey, never
+from runners.hosts.connection import Address, Connection, ConnectionLost, HostBusy, HostKey, never
 
 SIMULTANEOUS_STARTS = 8
 ATTEMPTS = 5
@@ -48,6 +48,7 @@ class Fleet:
         self._guard = threading.Lock()
         self._turns: dict[Address, threading.Lock] = {}
         self._open: dict[Address, Connection] = {}
+        self._closed = False
 
     def connect(self, target: Target, cancelled: Callable[[], bool] = never) -> Connection:
         """The connection to that host, opened if there is none or it is broken. Errors as of the door."""
@@ -57,13 +58,12 @@ class Fleet:
                 return known
             if known is not None:
                 known.close()
-            opened = self._start(target, cancelled)
-            self._open[target.address] = opened
-            return opened
+            return self._keep(target.address, self._start(target, cancelled))
 
     def close(self) -> None:
         """Close every connection; commands that still run through them lose their outcome."""
         with self._guard:
+            self._closed = True
             for connection in self._open.values():
                 connection.close()
             self._open.clear()
@@ -80,10 +80,21 @@ class Fleet:
         with self._guard:
             return self._turns.setdefault(address, threading.Lock())
 
+    def _keep(self, address: Address, opened: Connection) -> Connection:
+        """What was being opened while the fleet closed is closed as well."""
+        with self._guard:
+            if not self._closed:
+                self._open[address] = opened
+                return opened
+        opened.close()
+        raise ConnectionLost(f"{address}: all connections are being closed.")
+
     def _start(self, target: Target, cancelled: Callable[[], bool]) -> Connection:
         for attempt in range(1, self._attempts + 1):
             try:
                 with self._starts:
+                    if self._closed:
+                        raise ConnectionLost(f"{target.address}: all connections are being closed.")
                     return self._open_connection(target)
             except HostBusy:
                 if attempt == self._attempts or cancelled():

@@ -44,9 +44,7 @@ class HostLog:
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
         """Takes a step's output; what it holds back is stored at the end, also when the step failed."""
-        recorder = Recorder(
-            self._needles, self._store, steps=0, raw_from=self._log.raw_size, log_from=self._log.size
-        )
+        recorder = Recorder(self._needles, self._store, steps=0, raw_from=self._log.raw_size, log_from=self._log.size)
         try:
             yield recorder
         finally:

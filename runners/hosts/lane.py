@@ -112,9 +112,7 @@ class Lane:
         if self.row.status == Status.PENDING:
             lifecycle.start_host(self.row)
         self._log.say(reason)
-        lifecycle.finish_host(
-            self.row, status_of(error), reason, unreachable=isinstance(error, HostUnreachable)
-        )
+        lifecycle.finish_host(self.row, status_of(error), reason, unreachable=isinstance(error, HostUnreachable))
 
     @property
     def _connection(self) -> Connection:
@@ -174,9 +172,7 @@ class Lane:
         """A release that serves at this moment keeps its configuration until the switch."""
         plan = self._plan
         waiting = plan.layout.environment_file(plan.number, plan.claim.deploy)
-        self._connection.put(
-            io.BytesIO(plan.environment_file), waiting, mode=0o600, deadline_seconds=SHORT_SECONDS
-        )
+        self._connection.put(io.BytesIO(plan.environment_file), waiting, mode=0o600, deadline_seconds=SHORT_SECONDS)
         if state.current != plan.number:
             self._place_environment()
 
@@ -209,9 +205,7 @@ class Lane:
             timeout_seconds=health.timeout_seconds,
         )
         self._log.say(f"is it healthy? {health.url or health.command}")
-        wait_until_healthy(
-            self._connection, question, on_output=self._log.hear, cancelled=self._plan.cancelled
-        )
+        wait_until_healthy(self._connection, question, on_output=self._log.hear, cancelled=self._plan.cancelled)
 
     def _mark(self, step: str) -> None:
         """Tell the host what it has done, and see that it runs what was sent."""

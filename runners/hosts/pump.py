@@ -167,9 +167,9 @@ class RemoteCommand:
         while time.monotonic() < ends and self.limits.silent < DRAIN_QUIET_SECONDS:
             if not self._read():
                 break
-        while not self.channel.exit_status_ready():
+        while not self.channel.exit_status_ready():  # it follows the last output within a moment
             self._look()
-            time.sleep(TICK_SECONDS)
+            time.sleep(TICK_SECONDS / 20)
 
     def _end(self) -> None:
         """The session is ended even if we only guess that it started: wait a moment for its id."""

@@ -148,7 +148,7 @@ def _reach(address: Address, timeouts: Timeouts) -> socket.socket:
 
 
 def _negotiate(sock: socket.socket, host_keys: Sequence[HostKey], timeouts: Timeouts) -> paramiko.Transport:
-    _limit_unacknowledged(sock, timeouts)
+    _tune(sock, timeouts)
     transport = paramiko.Transport(sock)
     transport.banner_timeout = timeouts.greeting
     transport.auth_timeout = timeouts.auth
@@ -163,8 +163,9 @@ def _negotiate(sock: socket.socket, host_keys: Sequence[HostKey], timeouts: Time
     return transport
 
 
-def _limit_unacknowledged(sock: socket.socket, timeouts: Timeouts) -> None:
-    """Let the kernel notice a machine that vanished without closing its connections."""
+def _tune(sock: socket.socket, timeouts: Timeouts) -> None:
+    """Our packets are short and awaited: not held back (40 ms a command). A machine that vanished is noticed."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         milliseconds = int((timeouts.probe + timeouts.channel) * 1000)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

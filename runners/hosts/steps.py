@@ -44,7 +44,7 @@ echo "$status" > "$step/exit.new"; mv "$step/exit.new" "$step/exit"
 """
 
 _FOLLOW = """\
-offset=$1 patience=50
+offset=$1 patience=80 quick=20
 while :; do
   ended=no
   if [ -f "$step/exit" ]; then ended=yes
@@ -57,7 +57,8 @@ while :; do
     offset=$size
   fi
   [ "$ended" = no ] || exit 0
-  sleep 0.2 2>/dev/null || sleep 1
+  if [ "$quick" -gt 0 ]; then quick=$((quick - 1)) pause=0.05; else pause=0.2; fi
+  sleep "$pause" 2>/dev/null || sleep 1
 done
 """
 

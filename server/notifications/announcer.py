@@ -27,6 +27,7 @@ def run(stop: threading.Event) -> None:
     ]
     for thread in threads:
         thread.start()
+    logger.info("sending what waits in the outbox")
     for thread in threads:
         thread.join()
 

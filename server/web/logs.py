@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -12,6 +12,7 @@ from pipelines.logs import store
 from pipelines.logs.models import Log
 from server import access
 from server.access import Act
+from server.live.steps import steps_of
 from server.live.subjects import project_of_log
 from server.web.streams import streamed
 
@@ -30,15 +31,15 @@ class ShownLog:
     name: str
     text: str
     cut: bool
-    steps: str = "[]"
+    steps: str
 
 
-def shown(log: Log, name: str, steps: list[dict[str, object]] | None = None) -> ShownLog:
+def shown(log: Log, name: str) -> ShownLog:
     data = store.tail(log, SHOWN)
     cut = log.size > len(data)
     if cut:
         data = data[data.find(b"\n") + 1 :]
-    return ShownLog(log, name, plain(data), cut, json.dumps(steps or []))
+    return ShownLog(log, name, plain(data), cut, json.dumps([asdict(step) for step in steps_of(log.pk)]))
 
 
 def plain(data: bytes) -> str:

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from pipelines.runs import lifecycle, queries
-from pipelines.runs.models import Attempt, Stage, Step
+from pipelines.runs.models import Stage
 from pipelines.states.status import FINAL, Status
 from server import access
 from server.access import Act
@@ -31,6 +31,7 @@ def run(request: HttpRequest, project: str, number: int) -> HttpResponse:
         "usual_seconds": queries.usual_seconds(found),
         "done": sum(stage.status in FINAL for stage in stages),
         "stages": stages,
+        "spoiled": next((stage.name for stage in stages if stage.status in queries.BAD), ""),
         "graph": pictures.graph(stages) if stages else None,
         "timeline": pictures.timeline(found, stages, queries.queued_at(stages)) if stages else None,
         "not_allowed": permissions.of(request.user, found.project),
@@ -69,24 +70,5 @@ def _of_stage(stage: Stage | None, number: str | None) -> dict[str, Any]:
     if not shown:
         return {"stage": stage, "attempt": None, "attempts": []}
     attempt = shown[0]
-    log = logs.shown(attempt.log, f"{stage.name}, attempt {attempt.number}", _steps(stage, attempt))
+    log = logs.shown(attempt.log, f"{stage.name}, attempt {attempt.number}")
     return {"stage": stage, "attempt": attempt, "attempts": attempts, "shown": log}
-
-
-def _steps(stage: Stage, attempt: Attempt) -> list[dict[str, object]]:
-    return [_step(stage, step) for step in attempt.steps.all()]
-
-
-def _step(stage: Stage, step: Step) -> dict[str, object]:
-    """What the log needs to fold: positions count from 0 as in the file."""
-    planned = stage.spec.get("steps", [])
-    name = planned[step.position]["name"] if step.position < len(planned) else f"step {step.position + 1}"
-    seconds = (step.finished_at - step.started_at).total_seconds() if step.finished_at else None
-    return {
-        "position": step.position,
-        "name": name,
-        "begins": step.begins_at_byte,
-        "ends": step.ends_at_byte,
-        "code": step.exit_code,
-        "seconds": seconds,
-    }

@@ -471,4 +471,4 @@ def test_a_million_lines_come_nearly_as_fast_as_from_the_engines_own_client(
 
     print(f"10^6 lines: {seconds:.2f} s, bare {bare_seconds:.2f} s, ratio {seconds / bare_seconds:.2f}")
     assert sum(sizes) == 100_000_000
-    assert seconds / bare_seconds < 2.5  # 1.0 to 1.3 on an idle machine; this one may be busy with other tests
+    assert seconds / bare_seconds < 2.5  # about 1.0 alone; other tests may run beside it

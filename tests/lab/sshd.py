@@ -16,6 +16,8 @@ from pathlib import Path
 from runners.hosts.connection import Address, HostKey
 
 SSHD = "/usr/sbin/sshd"
+# Each server has a /srv of its own, as each machine has, though they share the rest of the file system.
+_OWN_SRV = f'mount --bind "$0/root" /srv && exec {SSHD} -D -e -f "$0/sshd_config"'
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class Sshd:
 
     @property
     def root(self) -> Path:
-        """The directory that belongs to this host's deployments."""
+        """What is /srv on that host."""
         return self.directory / "root"
 
     @property
@@ -65,6 +67,13 @@ class Sshd:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def shrink_disk(self, megabytes: int) -> Path:
+        """Put a small file system at the host's /srv, until the server stops; gives its path as seen from here."""
+        size = f"size={megabytes}m"
+        mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", "/srv"]
+        subprocess.run(["nsenter", f"--target={self.process.pid}", "--mount", *mount], check=True)
+        return Path(f"/proc/{self.process.pid}/root/srv")
+
     def change_host_key(self) -> None:
         """Come back with another host key, as a rebuilt machine or an impostor would."""
         self.stop()
@@ -95,8 +104,8 @@ def start_sshd(
     `options` are further lines of its configuration, `path` is the PATH of what runs there. The home
     directory is the server's own, so that nobody's login files take part.
     """
-    if shutil.which(SSHD) is None:
-        raise RuntimeError("these tests need a real sshd: apt-get install openssh-server")
+    if shutil.which(SSHD) is None or os.geteuid() != 0:
+        raise RuntimeError("these tests start real SSH servers: run them as root, with openssh-server installed")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "root").mkdir(exist_ok=True)
     (directory / "authorized_keys").write_text(public_key + "\n")
@@ -220,7 +229,7 @@ def _start(directory: Path, address: Address) -> subprocess.Popen[bytes]:
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(directory / "sshd_config")],
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OWN_SRV, str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

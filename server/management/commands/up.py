@@ -7,16 +7,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from runners.queue import supervisor
-from server.web.setup import setup_link
 
 
 class Command(BaseCommand):
     help = "Migrate, then run web, workers, clock and announcer (and a Redis of our own, if none is configured)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("prepare", stdout=self.stdout)
         self.stdout.write(f"Slipway serves {settings.SLIPWAY_URL}")
-        if link := setup_link():
-            self.stdout.write(f"Create the operator here, within 15 minutes and once: {link}")
         self.stdout.flush()
         supervisor.run(supervisor.stop_on_signals())

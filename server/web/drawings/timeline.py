@@ -47,8 +47,9 @@ class Timeline:
 
 def draw(spans: Sequence[Span], now: float) -> Timeline:
     """`now`: seconds since the run was made, at which what runs is still running."""
-    known = [moment for span in spans for moment in (span.queued, span.started, span.ended) if moment is not None]
-    running = any(span.started is not None and span.ended is None for span in spans)
+    begun = [span for span in spans if span.started is not None]
+    known = [moment for span in begun for moment in (span.started, span.ended) if moment is not None]
+    running = any(span.ended is None for span in begun)
     longest = max([*known, now if running else 0, 1])
     step = next((step for step in _STEPS if longest / step <= 5), _STEPS[-1])
     count = ceil(longest / step)
@@ -72,6 +73,7 @@ def _share(start: float, end: float, total: float) -> tuple[float, float]:
 
 
 def _labels(step: int, count: int) -> list[str]:
-    unit, size = ("h", 3600) if step >= 3600 else ("min", 60) if step >= 60 else ("s", 1)
+    total = step * count
+    unit, size = ("h", 3600) if total >= 7200 else ("min", 60) if total >= 120 else ("s", 1)
     numbers = [f"{place * step / size:g}" for place in range(count + 1)]
     return [*numbers[:-1], f"{numbers[-1]} {unit}"]

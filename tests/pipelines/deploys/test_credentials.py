@@ -23,9 +23,9 @@ def test_a_made_pair_fits_together() -> None:
     assert pair.public == f"ssh-ed25519 {key.get_base64()} slipway-production"
 
 
-@pytest.mark.parametrize("kind", [("-t", "ed25519"), ("-t", "rsa", "-b", "2048"), ("-t", "rsa", "-b", "2048", "-m", "PEM")])
+@pytest.mark.parametrize("kind", [("ed25519",), ("rsa", "-b", "2048"), ("rsa", "-b", "2048", "-m", "PEM")])
 def test_a_pasted_key_is_read_and_its_public_half_found(tmp_path: Path, kind: tuple[str, ...]) -> None:
-    private = keygen(tmp_path, *kind, "-N", "")
+    private = keygen(tmp_path, "-t", *kind, "-N", "")
     pair = credentials.read("\r\n".join(private.splitlines()), "web")
     assert pair.private == private
     assert pair.public.split()[:2] == (tmp_path / "key.pub").read_text().split()[:2]
@@ -38,7 +38,9 @@ def test_a_key_with_a_passphrase_is_refused(tmp_path: Path, form: tuple[str, ...
         credentials.read(private, "web")
 
 
-@pytest.mark.parametrize("text", ["", "hello", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== me", "-----BEGIN OPENSSH PRIVATE KEY-----\nx"])
+@pytest.mark.parametrize(
+    "text", ["", "hello", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== me", "-----BEGIN OPENSSH PRIVATE KEY-----\nx"]
+)
 def test_what_is_no_private_key_is_refused(text: str) -> None:
     with pytest.raises(BadKey, match="not a private key"):
         credentials.read(text, "web")

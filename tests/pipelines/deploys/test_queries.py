@@ -128,9 +128,9 @@ def test_only_what_ran_well_can_be_gone_back_to(production: Environment) -> None
 def test_a_deploy_comes_with_its_hosts_in_few_queries(
     production: Environment, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    deploy = make_live(production)
+    deploy, project = make_live(production), production.project
     with django_assert_num_queries(2):
-        whole = queries.whole(production.project, deploy.number)
+        whole = queries.whole(project, deploy.number)
         assert [row.host.name for row in whole.hosts.all()] == ["web-1", "web-2"]
         assert all(row.log.size for row in whole.hosts.all())
 

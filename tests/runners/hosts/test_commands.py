@@ -97,9 +97,7 @@ def test_every_command_may_be_repeated(sh: Shell, layout: Layout) -> None:
 
 
 @pytest.mark.parametrize("number", [41, 42])
-def test_the_named_directory_of_the_archive_becomes_the_release(
-    sh: Shell, layout: Layout, number: int
-) -> None:
+def test_the_named_directory_of_the_archive_becomes_the_release(sh: Shell, layout: Layout, number: int) -> None:
     succeed(sh(commands.prepare(layout, CLAIM, 1000)))
     digest = make_archive(layout, number, {"out/dist/app": "x", "out/dist/bin/run": "y"})
     succeed(sh(commands.unpack(layout, CLAIM, number, digest, "out/dist")))

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,20 +241,13 @@ def test_a_host_without_sftp_says_so(own_sshd: Callable[..., Sshd]) -> None:
         connection.put(io.BytesIO(b"x"), "/tmp/x", mode=0o600, deadline_seconds=10)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    directory = tmp_path / "small"
-    directory.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)], check=True)
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
-
-
-def test_a_full_disk_says_how_much_is_free_and_leaves_no_rest(connection: Connection, small_disk: Path) -> None:
-    with pytest.raises(UploadFailed, match=r"could not write .*archive: .*Its disk has 0 MiB free"):
-        connection.put(io.BytesIO(bytes(4 * 1024 * 1024)), str(small_disk / "archive"), mode=0o644, deadline_seconds=20)
-    assert list(small_disk.iterdir()) == []
+def test_a_full_disk_says_how_much_is_free_and_leaves_no_rest(own_sshd: Callable[..., Sshd]) -> None:
+    server = own_sshd()
+    disk = server.shrink_disk(megabytes=1)
+    source = io.BytesIO(bytes(4 * 1024 * 1024))
+    with pytest.raises(UploadFailed, match=r"could not write /srv/archive: .*Its disk has 0 MiB free on /srv"):
+        open_quickly(server).put(source, "/srv/archive", mode=0o644, deadline_seconds=20)
+    assert list(disk.iterdir()) == []
 
 
 def test_too_many_starts_are_a_busy_host(own_sshd: Callable[..., Sshd]) -> None:

@@ -49,7 +49,7 @@ async def watching(browser: Browser, person: User | None, *names: str) -> tuple[
     await socket.say(json.dumps({"watch": names}))
     answer = json.loads(await socket.hear(timeout=5))
     await asyncio.sleep(0.3)  # the hub joins
-    while not await socket.receive_nothing(timeout=0.1):
+    while not await socket.is_silent(timeout=0.1):
         await socket.hear()
     return socket, answer["watching"]
 
@@ -101,7 +101,7 @@ async def test_what_others_own_is_neither_granted_nor_told(browser: Browser, ada
     socket, granted = await watching(browser, ada, f"run:{other.pk}", f"project:{other.project_id}", "run:999999")
     assert granted == []
     await sync_to_async(plan)(other)
-    assert await socket.receive_nothing(timeout=0.5)
+    assert await socket.is_silent(timeout=0.5)
     await socket.leave()
 
 
@@ -128,7 +128,7 @@ async def test_who_loses_access_hears_no_more(
     await Member.objects.all().adelete()
     await asyncio.sleep(1)
     await sync_to_async(plan)(run)
-    assert await socket.receive_nothing(timeout=0.5)
+    assert await socket.is_silent(timeout=0.5)
     await socket.leave()
 
 

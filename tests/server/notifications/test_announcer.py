@@ -161,7 +161,8 @@ def test_the_command_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:
     manage = Path(__file__).parents[3] / "manage.py"
     subprocess.run([sys.executable, manage, "migrate", "-v0"], env=environment, check=True)
     running = subprocess.Popen([sys.executable, manage, "announce"], env=environment, stderr=subprocess.PIPE)
-    time.sleep(3)
+    assert running.stderr is not None
+    assert b"sending what waits" in running.stderr.readline()
     running.send_signal(signal.SIGTERM)
     _, errors = running.communicate(timeout=10)
     assert running.returncode == 0

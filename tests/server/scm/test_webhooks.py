@@ -61,7 +61,7 @@ def test_a_push_is_stored_and_starts_a_run(project: Project) -> None:
     assert (status, said["outcome"], said["run"]) == (202, "run", run.number)
     assert (run.ref, run.sha, run.title, run.author) == ("refs/heads/main", SHAS[1], "Add a lamp", "Alice")
     event = Event.objects.get(pk=said["event"])
-    assert event.payload["ref"] == "refs/heads/main"
+    assert (event.payload or {})["ref"] == "refs/heads/main"
     assert (event.run, event.actor, event.actor_id) == (run, "alice", 4711)
 
 
@@ -93,9 +93,8 @@ def test_the_push_that_comes_after_its_pull_request_is_known(project: Project) -
 def test_a_branch_pushed_back_to_an_old_commit_runs_again(project: Project) -> None:
     send(project, push(SHAS[1], before=SHAS[0]))
     send(project, push(SHAS[2], before=SHAS[1]))
-    assert send(project, push(SHAS[1], before=SHAS[2]))[1] == {"event": 3, "outcome": "run", "run": 3} | {
-        "event": Event.objects.latest("pk").pk
-    }
+    said = send(project, push(SHAS[1], before=SHAS[2]))[1]
+    assert (said["outcome"], said["run"]) == ("run", 3)
 
 
 def test_no_number_is_used_up_by_what_starts_nothing(project: Project) -> None:
@@ -224,7 +223,7 @@ def test_a_body_over_25_mb_is_413(project: Project) -> None:
 
 
 def test_a_body_of_20_mb_is_taken_and_its_outline_kept(project: Project) -> None:
-    payload = {**push(), "padding": "x" * 20_000_000}
+    payload: dict[str, Any] = {**push(), "padding": "x" * 20_000_000}
     assert send(project, payload)[0] == 202
     assert len(json.dumps(Event.objects.get().payload)) < 10_000
 
@@ -236,7 +235,8 @@ def test_only_post_is_taken(project: Project, method: str) -> None:
 
 
 def test_several_deliveries_are_stored_together_and_answered_each(project: Project) -> None:
-    bodies = [json.dumps(payload).encode() for payload in (push(SHAS[1]), [], push(SHAS[2]), push(SHAS[1]))]
+    sent: list[Any] = [push(SHAS[1]), [], push(SHAS[2]), push(SHAS[1])]
+    bodies = [json.dumps(payload).encode() for payload in sent]
     given = [
         deliveries.Delivery(project.name, "push", f"d{i}", sign(project.webhook_secret, body), "", body)
         for i, body in enumerate(bodies)

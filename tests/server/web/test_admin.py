@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from pipelines.audit.models import Act
+from pipelines.audit.record import record
 from pipelines.deploys.models import Credential, Environment, EnvironmentSecret
 from pipelines.deploys.requests import latest_configuration
 from pipelines.projects.models import Project, Secret
@@ -78,6 +79,7 @@ def test_nobody_but_operators_gets_in_whatever_django_s_permissions_say(project:
 @pytest.mark.parametrize("name", ["runs_run", "deploys_deploy", "states_transition", "audit_act", "logs_log"])
 def test_records_cannot_be_added_changed_or_deleted(name: str, operator: Client) -> None:
     make_deploy(make_environment())
+    record("ada (#1)", "looked", "around")
     model = apps.get_model(name.replace("_", "."))
     pk = model._default_manager.latest("pk").pk
     assert operator.get(reverse(f"admin:{name}_add")).status_code == 403
@@ -192,7 +194,8 @@ def test_a_right_inventory_passes(kind: str, inventory: Any) -> None:
 def test_a_wrong_inventory_is_refused_on_the_form(operator: Client) -> None:
     environment = make_environment()
     address = reverse("admin:deploys_environment_change", args=[environment.pk])
-    text = operator.post(address, {**fields(operator, address), "inventory": "{}", "ref_pattern": "main"}).content.decode()
+    wrong = {"inventory": '{"hosts": []}', "ref_pattern": "main"}
+    text = operator.post(address, {**fields(operator, address), **wrong}).content.decode()
     assert "A fixed list needs at least one host" in text
     assert "A full ref begins with refs/" in text
 

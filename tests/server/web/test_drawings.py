@@ -99,7 +99,11 @@ def test_what_never_started_has_no_bar() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "labels"),
-    [(4, ["0", "1", "2", "3", "4 s"]), (250, ["0", "1", "2", "3", "4", "5 min"]), (7200, ["0", "0.5", "1", "1.5", "2 h"])],
+    [
+        (4, ["0", "1", "2", "3", "4 s"]),
+        (250, ["0", "1", "2", "3", "4", "5 min"]),
+        (7200, ["0", "0.5", "1", "1.5", "2 h"]),
+    ],
 )
 def test_the_axis_counts_in_a_unit_that_fits(seconds: float, labels: list[str]) -> None:
     assert timeline.draw([Span("a", "succeeded", 0, 0, seconds)], seconds).labels == labels

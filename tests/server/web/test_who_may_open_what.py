@@ -56,7 +56,10 @@ TABLE = {
         ("→", 404, 403, 403, "done", "done", "done"),
     ),
     "projects/<slug:project>/environments/<slug:name>/hosts/": PAGE,
-    "projects/<slug:project>/environments/<slug:name>/hosts/ask/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
+    "projects/<slug:project>/environments/<slug:name>/hosts/ask/": (
+        "post",
+        ("→", 404, 403, 403, "done", "done", "done"),
+    ),
     # Without a scan there is nothing to approve: those who may get 404, the others are refused before.
     "projects/<slug:project>/environments/<slug:name>/hosts/approve/": ("post", ("→", 404, 403, 403, 404, 404, 404)),
 }

@@ -1,0 +1,184 @@
+"""A green push or tag run becomes one release, and goes by itself where a rule takes it."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from pipelines.deploys import releases
+from pipelines.deploys.models import Deploy, Release
+from pipelines.runs.models import Artifact, EventKind, Run
+from pipelines.states.status import Status
+from tests.factories import (
+    SPEC,
+    configure,
+    finish_run,
+    make_artifact,
+    make_environment,
+    make_green_run,
+    make_live,
+    make_project,
+    make_red_run,
+    make_release,
+    make_run,
+    plan,
+)
+from tests.rivals import race
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_release_bears_what_it_was_made_of() -> None:
+    run = make_green_run()
+    made = releases.release(run)
+    assert made is not None
+    assert (made.number, made.run, made.ref, made.sha) == (1, run, run.ref, run.sha)
+    assert (made.spec_digest, made.deploy_spec) == (run.spec_digest, run.deploy_spec)
+    assert made.digest == Artifact.objects.get(attempt__stage__run=run).digest
+
+
+def test_releases_are_numbered_in_each_project() -> None:
+    project, other = make_project(), make_project()
+    assert [make_release(project).number, make_release(project).number, make_release(other).number] == [1, 2, 1]
+
+
+def test_a_run_is_released_once() -> None:
+    run = make_green_run()
+    assert releases.release(run) == releases.release(run)
+    assert Release.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", [EventKind.MANUAL, EventKind.PULL_REQUEST])
+def test_what_is_neither_push_nor_tag_cuts_no_release(kind: EventKind) -> None:
+    run = make_run(kind=kind, spec=None)
+    Run.objects.filter(pk=run.pk).update(event_kind=kind)
+    run.refresh_from_db()
+    plan(run)
+    assert releases.release(finish_run(run)) is None
+
+
+def test_a_run_that_is_not_trusted_cuts_no_release() -> None:
+    run = make_run(spec=None)
+    Run.objects.filter(pk=run.pk).update(trusted=False)
+    run.refresh_from_db()
+    plan(run)
+    assert releases.release(finish_run(run)) is None
+
+
+def test_a_tag_cuts_a_release() -> None:
+    run = make_green_run(kind=EventKind.TAG, ref="refs/tags/v1.2.3")
+    made = releases.release(run)
+    assert made is not None
+    assert made.ref == "refs/tags/v1.2.3"
+
+
+def test_only_a_green_run_is_released() -> None:
+    assert releases.release(make_red_run()) is None
+    assert releases.release(make_run()) is None
+
+
+def test_a_run_without_a_deploy_section_is_not_released() -> None:
+    run = make_green_run(spec=SPEC.partition("deploy:")[0])
+    assert releases.release(run) is None
+
+
+def test_a_run_whose_artifact_is_missing_is_not_released() -> None:
+    run = make_green_run()
+    Artifact.objects.filter(attempt__stage__run=run).delete()
+    assert releases.release(run) is None
+    assert not Release.objects.exists()
+
+
+def test_only_the_artifact_of_the_named_path_is_shipped() -> None:
+    run = make_green_run()
+    attempt = Artifact.objects.get(attempt__stage__run=run).attempt
+    make_artifact(attempt, "dist-debug/", b"not this one")
+    made = releases.release(run)
+    assert made is not None
+    assert made.artifact is not None
+    assert made.artifact.path == "dist/"
+
+
+def test_a_green_release_goes_by_itself_where_the_full_ref_matches_and_nowhere_else() -> None:
+    project = make_project()
+    make_environment(project, "staging", automatic=True)
+    make_environment(project, "production", automatic=True, ref_pattern="refs/tags/v*")
+    make_environment(project, "by-hand")
+    make_environment(make_project(), "staging", automatic=True)
+    made = make_release(project)
+    (deploy,) = Deploy.objects.all()
+    assert (deploy.environment.name, deploy.release, deploy.automatic) == ("staging", made, True)
+    assert deploy.asked_by == ""
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/x-v1.2.3", "refs/heads/v1.2.3", "refs/heads/tags/v1"])
+def test_a_branch_named_like_a_tag_never_reaches_production(ref: str) -> None:
+    project = make_project()
+    make_environment(project, automatic=True, ref_pattern="refs/tags/v*")
+    make_release(project, ref=ref)
+    assert not Deploy.objects.exists()
+
+
+def test_a_release_goes_by_itself_once_to_each_environment() -> None:
+    project = make_project()
+    environment = make_environment(project, automatic=True)
+    made = make_release(project)
+    releases.release(made.run)
+    assert environment.deploys.count() == 1
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Deploy.objects.create(
+            environment=environment,
+            number=99,
+            release=made,
+            automatic=True,
+            configuration=environment.configurations.get(),
+            log=make_live(make_environment(project, "other")).log,
+        )
+
+
+def test_an_automatic_deploy_takes_the_newest_configuration() -> None:
+    project = make_project()
+    environment = make_environment(project, automatic=True)
+    configure(environment, {"COLOUR": "blue"})
+    make_release(project)
+    assert environment.deploys.get().configuration.values == {"COLOUR": "blue"}
+
+
+def test_quarantine_cancels_what_waits_to_deploy_the_release_everywhere() -> None:
+    project = make_project()
+    first, second = (make_environment(project, name, automatic=True) for name in ("staging", "production"))
+    bad = make_release(project)
+    releases.quarantine(bad, "it loses orders")
+    bad.refresh_from_db()
+    assert bad.quarantined_at is not None
+    for environment in (first, second):
+        deploy = environment.deploys.get()
+        assert deploy.status == Status.CANCELLED
+        assert "quarantined: it loses orders" in deploy.reason
+        assert deploy.log.closed_at is not None
+
+
+def test_a_release_is_quarantined_for_the_first_reason_only() -> None:
+    bad = make_release()
+    releases.quarantine(bad, "first")
+    releases.quarantine(bad, "second")
+    bad.refresh_from_db()
+    assert bad.quarantined_because == "first"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_racers_one_cuts_the_release_and_its_deploys_are_asked_for_once() -> None:
+    project = make_project()
+    environments = [make_environment(project, name, automatic=True) for name in ("staging", "production")]
+    run = make_green_run(project)
+    results = race(10, lambda _: releases.release(Run.objects.select_related("project").get(pk=run.pk)))
+    assert {result.pk for result in results if isinstance(result, Release)} == {Release.objects.get().pk}
+    assert len([result for result in results if isinstance(result, Release)]) == 10
+    assert [environment.deploys.count() for environment in environments] == [1, 1]
+    assert [environment.configurations.count() for environment in environments] == [1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_that_are_released_at_once_get_numbers_of_their_own() -> None:
+    project = make_project()
+    runs = [make_green_run(project) for _ in range(6)]
+    race(6, lambda number: releases.release(Run.objects.select_related("project").get(pk=runs[number].pk)))
+    assert sorted(project.releases.values_list("number", flat=True)) == [1, 2, 3, 4, 5, 6]

@@ -1,0 +1,435 @@
+"""Whole deploys on real hosts: records in, SSH out, verdicts back."""
+
+import io
+import os
+import re
+import signal
+import tarfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from pipelines.deploys import lifecycle, requests
+from pipelines.deploys.models import (
+    Credential,
+    Deploy,
+    DeployKind,
+    Environment,
+    EnvironmentSecret,
+    HostKey,
+    HostKeyPolicy,
+    Phase,
+    Release,
+)
+from pipelines.deploys.rollbacks import roll_back
+from pipelines.errors import LostRace
+from pipelines.logs import store
+from pipelines.runs.models import Artifact
+from pipelines.states.status import Status
+from runners.hosts import deploy as story
+from runners.hosts.connection import HostKey as ShownKey
+from runners.queue.interruption import Interrupted
+from tests import factories
+from tests.lab.sshd import Sshd, running_fleet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[list[Sshd]]:
+    with running_fleet(tmp_path, 3, private_key=key_pair[0], public_key=key_pair[1]) as servers:
+        yield servers
+
+
+def make_environment(servers: Sequence[Sshd], **fields: Any) -> Environment:
+    listed = [{"name": f"web-{number}", "address": server.address.host} for number, server in enumerate(servers, 1)]
+    credential = Credential.objects.create(name=factories.unique("key"), private_key=servers[0].private_key)
+    environment = factories.make_environment(
+        **{
+            "inventory": {"hosts": listed},
+            "ssh_user": "root",
+            "ssh_port": servers[0].address.port,
+            "credential": credential,
+            **fields,
+        }
+    )
+    for server in servers:
+        pin(environment, server, server.host_key)
+    return environment
+
+
+def pin(environment: Environment, server: Sshd, key: ShownKey) -> None:
+    HostKey.objects.create(
+        environment=environment,
+        address=server.address.host,
+        port=server.address.port,
+        key_type=key.type,
+        public_key=key.base64,
+        fingerprint=key.fingerprint,
+        pinned_by="ada (#1)",
+    )
+
+
+def make_release(environment: Environment, padding: int = 0, **deploy: Any) -> Release:
+    """A release whose one file tells its number; `deploy` changes its deploy section."""
+    release = factories.make_release(environment.project)
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        content = f"release {release.number}\n".encode() + bytes(padding)
+        entry = tarfile.TarInfo("dist/app")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    assert release.artifact is not None
+    release.artifact = factories.make_artifact(release.artifact.attempt, "other/", data.getvalue())
+    type(release.artifact).objects.filter(pk=release.artifact.pk).update(path="dist")
+    release.deploy_spec = {
+        "artifact": "dist/",
+        "path": "/srv/shop",
+        "shared": ["var"],
+        "migrate": "echo ran >> ../../migrations",
+        "activate": "echo $SLIPWAY_RELEASE >> ../../activations",
+        "health": {"command": "test -f app", "timeout_seconds": 5},
+        "strategy": {"waves": [1, "rest"], "parallel": 10, "max_failures": 0},
+        **deploy,
+    }
+    release.save()
+    release.refresh_from_db()
+    return release
+
+
+def perform(deploy: Deploy, owner: str = "worker-1") -> Deploy:
+    story.run(lifecycle.claim_deploy(deploy.pk, owner))
+    deploy.refresh_from_db()
+    deploy.environment.refresh_from_db()
+    return deploy
+
+
+def bring(environment: Environment, release: Release) -> Deploy:
+    return perform(factories.make_deploy(environment, release))
+
+
+def on(server: Sshd, path: str) -> str:
+    file = server.root / "shop" / path
+    return file.read_text() if file.exists() else ""
+
+
+def current(server: Sshd) -> str:
+    return on(server, "current/app").strip()
+
+
+def text_of(deploy: Deploy) -> str:
+    deploy.refresh_from_db()
+    logs = [deploy.log, *(row.log for row in deploy.hosts.select_related("log"))]
+    return b"".join(piece for log in logs for piece in store.read(log)).decode()
+
+
+def statuses(deploy: Deploy) -> list[str]:
+    return [row.status for row in deploy.hosts.order_by("host__name")]
+
+
+def test_a_release_goes_to_every_host(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    release = make_release(environment)
+    deploy = bring(environment, release)
+    assert (deploy.status, deploy.reason) == (Status.SUCCEEDED, "")
+    assert statuses(deploy) == [Status.SUCCEEDED] * 3
+    assert [current(server) for server in hosts] == [f"release {release.number}"] * 3
+    assert {on(server, "current/.slipway-digest").strip() for server in hosts} == {release.digest}
+    assert sum(on(server, "migrations").count("ran") for server in hosts) == 1
+    assert [on(server, "activations") for server in hosts] == [f"{release.number}\n"] * 3
+    assert deploy.environment.current == release
+    assert {row.host.release_id for row in deploy.hosts.select_related("host")} == {release.pk}
+
+
+def test_the_configuration_reaches_the_release_and_secrets_no_log(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1])
+    EnvironmentSecret.objects.create(environment=environment, name="TOKEN", value="s3cret-value-1")
+    factories.configure(environment, {"GREETING": "it's $fine"})
+    release = make_release(environment, activate='echo "$GREETING / $TOKEN"')
+    deploy = bring(environment, release)
+    assert deploy.status == Status.SUCCEEDED, text_of(deploy)
+    environment_file = hosts[0].root / "shop/current/.env"
+    assert environment_file.stat().st_mode & 0o777 == 0o600
+    assert "s3cret-value-1" in environment_file.read_text()
+    assert "it's $fine / ***\n" in text_of(deploy)
+    assert "s3cret-value-1" not in text_of(deploy)
+
+
+def test_zero_hosts_are_refused(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, inventory={"hosts": []})
+    deploy = bring(environment, make_release(environment))
+    assert deploy.status == Status.FAILED
+    assert "lists no running host" in deploy.reason
+
+
+def test_a_disk_that_fills_up_during_the_upload_is_said_and_no_host_is_touched(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    release = make_release(environment, padding=30 * 1024 * 1024)
+    Artifact.objects.filter(releases=release).update(size=1)  # past the check before it
+    hosts[2].shrink_disk(megabytes=20)
+    deploy = bring(environment, release)
+    assert deploy.status == Status.FAILED
+    assert "web-3 failed" in deploy.reason
+    assert "space" in deploy.reason.lower()
+    assert [current(server) for server in hosts] == ["", "", ""]
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "changed key", "unknown key", "no space"])
+def test_a_host_that_cannot_be_prepared_stops_the_deploy_before_any_host_is_touched(
+    hosts: list[Sshd], trouble: str
+) -> None:
+    environment = make_environment(hosts)
+    release = make_release(environment)
+    if trouble == "refuses":
+        hosts[2].stop()
+    if trouble == "changed key":
+        hosts[2].change_host_key()
+    if trouble == "unknown key":
+        environment.host_keys.filter(address=hosts[2].address.host).delete()
+    if trouble == "no space":
+        Artifact.objects.filter(releases=release).update(size=10**15)
+    deploy = bring(environment, release)
+    assert deploy.status == Status.FAILED
+    expected = {"refuses": "no connection", "changed key": "CHANGED", "unknown key": "no key is pinned"}
+    assert expected.get(trouble, "MiB free") in deploy.reason
+    assert [on(server, "migrations") + current(server) for server in hosts] == ["", "", ""]
+    assert not deploy.hosts.filter(switched=True).exists()
+    assert deploy.hosts.filter(unreachable=True).exists() == (trouble == "refuses")
+    assert not Deploy.objects.filter(undoes=deploy).exists()
+
+
+def test_an_unhealthy_release_stops_at_the_first_host_and_is_rolled_back(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    good = make_release(environment)
+    assert bring(environment, good).status == Status.SUCCEEDED
+    bad = make_release(environment, health={"command": "echo not well; exit 1", "timeout_seconds": 1})
+    failed = bring(environment, bad)
+    assert failed.status == Status.FAILED
+    assert "not well" in failed.reason
+    assert statuses(failed) == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
+    assert [current(server) for server in hosts[1:]] == [f"release {good.number}"] * 2
+    rollback = Deploy.objects.get(undoes=failed)
+    perform(rollback)
+    assert rollback.status == Status.SUCCEEDED, text_of(rollback)
+    assert [row.host.name for row in rollback.hosts.select_related("host")] == ["web-1"]
+    assert [current(server) for server in hosts] == [f"release {good.number}"] * 3
+    assert sum(on(server, "migrations").count("ran") for server in hosts) == 2
+    bad.refresh_from_db()
+    assert bad.quarantined_at
+
+
+def test_a_failed_migration_switches_no_host(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    deploy = bring(environment, make_release(environment, migrate="echo no such table; exit 3"))
+    assert deploy.status == Status.FAILED
+    assert "migrate ended with status 3" in deploy.reason
+    assert "no such table" in text_of(deploy)
+    assert [current(server) for server in hosts] == ["", "", ""]
+
+
+def test_the_rollback_button_brings_the_earlier_release_back(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    first, second = make_release(environment), make_release(environment)
+    factories.configure(environment, {"A": "1"})
+    bring(environment, first)
+    factories.configure(environment, {"A": "2"})
+    bring(environment, second)
+    rollback = perform(roll_back(environment, first, "ada (#1)", "customers complain"))
+    assert rollback.status == Status.SUCCEEDED
+    assert [current(server) for server in hosts] == [f"release {first.number}"] * 3
+    assert {on(server, "current/.env") for server in hosts} == {"A=1\n"}
+    assert {on(server, "current/.slipway-digest").strip() for server in hosts} == {first.digest}
+    assert sum(on(server, "migrations").count("ran") for server in hosts) == 2
+    assert rollback.environment.current == first
+    assert "is here already" in text_of(rollback)
+
+
+def test_failures_within_the_budget_do_not_stop_the_others(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, max_failures=1)
+    strategy = {"waves": [1, 1, 1], "parallel": 1, "max_failures": 1}
+    release = make_release(environment, strategy=strategy, activate="test ! -e ../../broken")
+    (hosts[1].root / "shop").mkdir()
+    (hosts[1].root / "shop/broken").touch()
+    deploy = bring(environment, release)
+    assert deploy.status == Status.SUCCEEDED
+    assert "web-2 failed" in deploy.reason
+    assert statuses(deploy) == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
+
+
+def test_a_wave_stops_when_the_budget_is_spent(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, at_once=1)
+    strategy = {"waves": ["rest"], "parallel": 1, "max_failures": 0}
+    deploy = bring(environment, make_release(environment, strategy=strategy, activate="exit 1"))
+    assert statuses(deploy) == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
+
+
+def test_a_cancelled_deploy_ends_its_commands_on_the_hosts(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1])
+    deploy = factories.make_deploy(environment, make_release(environment, activate="sleep 300; : needle-activate"))
+
+    def cancel_when_it_runs() -> None:
+        while not hosts[0].processes("needle-activate"):
+            time.sleep(0.1)
+        requests.cancel(Deploy.objects.get(pk=deploy.pk), "ada (#1)")
+        connection.close()
+
+    canceller = threading.Thread(target=cancel_when_it_runs)
+    canceller.start()
+    perform(deploy)
+    canceller.join()
+    assert deploy.status == Status.CANCELLED
+    assert statuses(deploy) == [Status.CANCELLED]
+    assert hosts[0].processes("needle-activate") == []
+
+
+def test_first_use_pins_a_key_once_and_then_refuses_another(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, host_key_policy=HostKeyPolicy.FIRST_USE)
+    environment.host_keys.all().delete()
+    assert bring(environment, make_release(environment)).status == Status.SUCCEEDED
+    assert environment.host_keys.count() == 3
+    hosts[0].change_host_key()
+    deploy = bring(environment, make_release(environment))
+    assert deploy.status == Status.FAILED
+    assert "CHANGED" in deploy.reason
+
+
+def test_old_releases_are_removed_but_never_the_one_to_go_back_to(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1], keep_releases=2)
+    releases = [make_release(environment) for _ in range(4)]
+    for release in releases:
+        assert bring(environment, release).status == Status.SUCCEEDED
+    kept = sorted(path.name for path in (hosts[0].root / "shop/releases").iterdir())
+    assert kept == [str(release.number) for release in releases[-2:]]
+
+
+def take_over(deploy: Deploy) -> Deploy:
+    """As the reconciler does it once the lease of a dead worker has run out."""
+    Deploy.objects.filter(pk=deploy.pk).update(lease_until="2020-01-01T00:00Z")
+    return perform(deploy, "worker-2")
+
+
+@pytest.mark.parametrize("where", ["migrate", "activate"])
+def test_a_worker_that_dies_in_a_step_is_followed_by_one_that_repeats_nothing(hosts: list[Sshd], where: str) -> None:
+    environment = make_environment(hosts)
+    slow = f"echo ran >> ../../{where}-ledger; for n in 1 2 3 4 5 6; do echo line $n; sleep 0.5; done"
+    changes: dict[str, Any] = {where: slow}
+    deploy = factories.make_deploy(environment, make_release(environment, **changes))
+    claim = lifecycle.claim_deploy(deploy.pk, "worker-1")
+    errors: list[BaseException] = []
+
+    def die_in_the_step() -> None:
+        try:
+            story.run(claim)
+        except BaseException as error:
+            errors.append(error)
+        connection.close()
+
+    worker = threading.Thread(target=die_in_the_step)
+    worker.start()
+    while not any(on(server, f"{where}-ledger") for server in hosts):
+        time.sleep(0.05)
+    time.sleep(0.8)
+    take_over(deploy)
+    worker.join()
+    assert [type(error) for error in errors if not isinstance(error, LostRace)] == []
+    assert errors
+    assert deploy.status == Status.SUCCEEDED, text_of(deploy)
+    ledgers = [on(server, f"{where}-ledger") for server in hosts]
+    assert ledgers.count("ran\n") == (1 if where == "migrate" else 3)
+    assert max(len(ledger) for ledger in ledgers) == 4
+    for row in deploy.hosts.select_related("log"):
+        lines = re.findall(r"^line \d$", b"".join(store.read(row.log)).decode(), re.MULTILINE)
+        assert lines in ([f"line {n}" for n in range(1, 7)], [])
+    assert store.doubled_or_missing() == []
+
+
+def test_a_connection_that_breaks_in_a_step_is_opened_again(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1])
+    slow = "echo ran >> ../../ledger; for n in 1 2 3 4 5 6; do echo line $n; sleep 0.5; done"
+    deploy = factories.make_deploy(environment, make_release(environment, activate=slow))
+
+    def cut() -> None:
+        while not on(hosts[0], "ledger"):
+            time.sleep(0.05)
+        time.sleep(0.7)
+        hosts[0].drop_connections()
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    perform(deploy)
+    cutter.join()
+    assert deploy.status == Status.SUCCEEDED, text_of(deploy)
+    assert on(hosts[0], "ledger") == "ran\n"
+    assert re.findall(r"^line \d$", text_of(deploy), re.MULTILINE) == [f"line {n}" for n in range(1, 7)]
+
+
+def test_a_takeover_after_an_unreachable_migrator_migrates_nowhere_else(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    deploy = factories.make_deploy(environment, make_release(environment))
+    factories.begin_deploy(deploy)
+    hosts[0].stop()
+    environment.max_failures = 1
+    environment.save()
+    take_over(deploy)
+    assert deploy.status == Status.FAILED
+    assert [on(server, "migrations") for server in hosts] == ["", "", ""]
+
+
+def test_the_way_back_goes_on_when_one_host_is_lost(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    good = make_release(environment)
+    bring(environment, good)
+    strategy = {"waves": ["rest"], "parallel": 10, "max_failures": 0}
+    health = {"command": "exit 1", "timeout_seconds": 1}
+    failed = bring(environment, make_release(environment, strategy=strategy, health=health))
+    assert failed.hosts.filter(switched=True).count() == 3
+    hosts[1].stop()
+    rollback = perform(Deploy.objects.get(undoes=failed))
+    assert rollback.kind == DeployKind.ROLLBACK
+    assert rollback.status == Status.FAILED
+    assert statuses(rollback) == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
+    assert [current(hosts[0]), current(hosts[2])] == [f"release {good.number}"] * 2
+
+
+def test_phases_are_told_on_the_way(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1])
+    deploy = bring(environment, make_release(environment))
+    row = deploy.hosts.get()
+    assert (row.phase, row.switched) == (Phase.DONE, True)
+    text = text_of(deploy)
+    for told in ("uploaded", "current -> releases/", "$ echo", "is it healthy?", "is live here"):
+        assert told in text
+
+
+def test_an_interrupted_worker_leaves_the_deploy_as_it_stands(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    slow = "echo ran >> ../../ledger; sleep 4; echo done"
+    strategy = {"waves": ["rest"], "parallel": 10, "max_failures": 0}
+    release = make_release(environment, activate=slow, strategy=strategy)
+    deploy = factories.make_deploy(environment, release)
+    claim = lifecycle.claim_deploy(deploy.pk, "worker-1")
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    def interrupt_in_the_step() -> None:
+        while not all(on(server, "ledger") for server in hosts):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    threading.Thread(target=interrupt_in_the_step).start()
+    with pytest.raises(Interrupted):
+        story.run(claim)
+    signal.signal(signal.SIGUSR1, before)
+    deploy.refresh_from_db()
+    assert deploy.status == Status.RUNNING
+    assert statuses(deploy) == [Status.RUNNING] * 3
+    take_over(deploy)
+    assert deploy.status == Status.SUCCEEDED, text_of(deploy)
+    assert [on(server, "ledger") for server in hosts] == ["ran\n"] * 3

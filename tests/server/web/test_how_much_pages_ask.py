@@ -1,0 +1,95 @@
+"""A page asks the database as often for much as for little."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from pipelines.deploys.models import Environment
+from pipelines.projects.models import Project
+from tests.factories import (
+    begin_deploy,
+    make_deploy,
+    make_environment,
+    make_event,
+    make_green_run,
+    make_live,
+    make_project,
+    make_red_run,
+    make_release,
+    make_run,
+)
+
+pytestmark = pytest.mark.django_db
+
+# Session, person, and what the page is about, with room for one question more; not with the number of rows.
+AT_MOST = 24
+
+
+def asked(client: Client, address: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+def grows_not(client: Client, address: str, more: Callable[[], object]) -> None:
+    before = asked(client, address)
+    more()
+    after = asked(client, address)
+    assert after <= before, f"{address}: {before} queries became {after}"
+    assert before <= AT_MOST
+
+
+def fill(project: Project) -> Environment:
+    environment = make_environment(project)
+    make_live(environment)
+    make_live(environment)
+    make_red_run(project)
+    make_run(project)
+    make_run(project, spec=None)
+    begin_deploy(make_deploy(environment))
+    make_deploy(environment)
+    return environment
+
+
+def test_the_dashboard(operator: Client) -> None:
+    fill(make_project())
+    grows_not(operator, "/", lambda: [fill(make_project()) for _ in range(3)])
+
+
+def test_a_project(operator: Client, project: Project) -> None:
+    fill(project)
+    more = lambda: [make_release(project) for _ in range(4)]  # noqa: E731
+    grows_not(operator, reverse("project", args=[project.name]), more)
+
+
+def test_a_run(operator: Client, project: Project) -> None:
+    small = make_green_run(project)
+    steps = ", ".join(f'"echo {number}"' for number in range(9))
+    stages = "".join(f"  s{number}: {{steps: [{steps}]}}\n" for number in range(9))
+    large = make_green_run(project, spec=f"image: busybox\nstages:\n{stages}")
+    first, second = (asked(operator, reverse("run", args=[project.name, run.number])) for run in (small, large))
+    assert second <= first + 1 <= AT_MOST  # the second has an earlier run to be compared with
+
+
+def test_an_environment(operator: Client, project: Project) -> None:
+    environment = make_environment(project)
+    for _ in range(3):
+        make_live(environment)
+    address = reverse("environment", args=[project.name, environment.name])
+    grows_not(operator, address, lambda: [make_live(environment) for _ in range(4)])
+
+
+def test_a_deploy(operator: Client, project: Project) -> None:
+    small = make_live(make_environment(project, "small", hosts=["a", "b"]))
+    large = make_live(make_environment(project, "large", hosts=[f"web-{n}" for n in range(20)]))
+    first, second = (asked(operator, reverse("deploy", args=[project.name, d.number])) for d in (small, large))
+    assert second <= first <= AT_MOST
+
+
+def test_events(operator: Client, project: Project) -> None:
+    make_event(project)
+    grows_not(operator, reverse("all-events"), lambda: [make_event(make_project()) for _ in range(5)])
