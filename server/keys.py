@@ -31,7 +31,7 @@ def _key(state: Path, name: str, fresh: str) -> str:
 
 
 def _make(state: Path, path: Path, fresh: str) -> None:
-    """Of several processes that start at once one makes the key: a link to a finished file either appears or does not."""
+    """Of several processes that start at once one makes the key: the link to a finished file appears once."""
     if (state / "keys" / "made").exists():
         raise ImproperlyConfigured(
             f"{path} is missing, but this server had one: bring it back, or stored secrets are lost"

@@ -42,7 +42,6 @@ def _postgresql(url: str) -> dict[str, Any]:
         "HOST": unquote(host),
         "PORT": port,
         "OPTIONS": dict(parse_qsl(parts.query)),
-        "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }
 
@@ -123,7 +122,6 @@ _SQLITE: dict[str, Any] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
         " PRAGMA cache_size=-20000;",
     },
-    "CONN_MAX_AGE": None,
 }
 DATABASES: dict[str, dict[str, Any]] = {"default": _SQLITE}
 if url := env.str("DATABASE_URL", ""):

@@ -25,7 +25,6 @@ from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
 LEASE_SECONDS = 6
-MAX_TAKEOVERS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class Run(Stateful):
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="run_number_once")]
         indexes = [
             models.Index(fields=["project", "ref", "-number"]),
+            models.Index(fields=["project", "ref", "sha"]),
             models.Index(
                 fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)
             ),

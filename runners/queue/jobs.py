@@ -7,6 +7,7 @@ nothing is harmless. The stories are imported where they are told: whoever rings
 import logging
 from collections.abc import Callable
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from pipelines.deploys import lifecycle as deploys
@@ -69,8 +70,8 @@ def _perform(story: Callable[[int], object], row_id: int) -> None:
     try:
         with interruptible():
             story(row_id)
-    except LostRace as race:
-        logger.debug("nothing to do: %s", race)
+    except (LostRace, ObjectDoesNotExist) as nothing:  # done by another, or deleted since it was rung for
+        logger.debug("nothing to do: %s", nothing)
     except Interrupted:
         bell.drain()
         raise
@@ -94,14 +95,14 @@ def _plan(run_id: int) -> None:
 
 
 def _stage(stage_id: int) -> None:
-    from runners.containers import stage as story
+    from runners.containers.stage import run as perform
 
     claim = runs.claim_stage(stage_id, me())
     if claim.attempt.fence > runs.MAX_FENCE:
         runs.finish_attempt(claim.attempt, Status.ERRORED, reason="its runners died again and again; see their logs")
         return
     try:
-        story.run(claim)
+        perform(claim)
     except (LostRace, *DATABASE_AWAY):
         raise
     except Interrupted:
@@ -118,11 +119,11 @@ def _next_stage(stage_id: int) -> int | None:
 
 
 def _deploy(deploy_id: int) -> None:
-    from runners.hosts import deploy as story
+    from runners.hosts.deploy import run as perform
 
     claim = deploys.claim_deploy(deploy_id, me())
     try:
-        story.run(claim)
+        perform(claim)
     except (LostRace, *DATABASE_AWAY):
         raise
     except Interrupted:

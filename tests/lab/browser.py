@@ -1,4 +1,4 @@
-"""A browser without a screen: keeps cookies, follows redirects, fills in the forms that pages show and presses buttons."""
+"""A browser without a screen: keeps cookies, follows redirects, fills in forms, presses buttons."""
 
 import html
 import re

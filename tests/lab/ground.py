@@ -82,6 +82,13 @@ def free_port(address: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def processes_with(variable: str) -> list[int]:
+    """The other processes that were started with this variable (`NAME=value`) in their environment."""
+    wanted = variable.encode()
+    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in numbers if pid != os.getpid() and wanted in _environment(pid)]
+
+
 def _labelled(engine: DockerClient) -> list[dict[str, str]]:
     own: dict[str, str | list[str] | bool] = {"label": LABEL}
     containers = engine.containers.list(all=True, filters=own, ignore_removed=True)
@@ -116,3 +123,10 @@ def _alive(identity: str) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return _identity(int(pid)) == identity
     return False
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []

@@ -1,20 +1,16 @@
 """The whole play on real parts: code host, cloud, hosts, chat, and a server that an operator has signed in to."""
 
 import contextlib
-import json
 import secrets
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.lab.browser import Browser
 from tests.lab.cloud import ACCESS_KEY, SECRET_KEY, Cloud, cloud
 from tests.lab.codehost import CodeHost, Repository, code_host
-from tests.lab.fleet import Fleet, Host, fleet
+from tests.lab.fleet import Fleet, fleet
 from tests.lab.ground import Ground
 from tests.lab.operator import Operator, Repo
 from tests.lab.server import Server, server
@@ -76,18 +72,6 @@ def scene(here: Ground, size: int = 3, **settings: str) -> Iterator[Scene]:
         operator.begin(running.setup_link)
         operator.add_credential("fleet", machines.private_key)
         yield Scene(here, machines, sky, origin, chat, running, operator)
-
-
-def served(host: Host, path: str = "/") -> tuple[int, dict[str, Any]]:
-    """What the shop on the host answers: status and value; (0, {}) when nothing answers."""
-    try:
-        with urllib.request.urlopen(host.url + path, timeout=5) as answer:
-            return int(answer.status), json.loads(answer.read())
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, json.loads(refusal.read() or b"{}")
-    except OSError:
-        return 0, {}
 
 
 def _speech(origin: CodeHost, chat: Slack) -> dict[str, str]:

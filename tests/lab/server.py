@@ -9,13 +9,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.ground import Ground, free_port, remove
+from tests.lab.ground import Ground, free_port, processes_with, remove
 
 ROOT = Path(__file__).resolve().parents[2]
+UP = (str(ROOT / "manage.py"), "up")
 SERVER_LABEL = "slipway.server"
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -46,16 +47,16 @@ class Server:
 
     def processes(self) -> list[str]:
         """The command lines of the server's processes that live, and of those that they left."""
-        return [_command_line(pid) for pid in _pids_with(f"SLIPWAY_STATE_DIR={self.state}")]
+        return [_command_line(pid) for pid in processes_with(f"SLIPWAY_STATE_DIR={self.state}")]
 
 
 @contextlib.contextmanager
-def server(here: Ground, state: Path, **settings: str) -> Iterator[Server]:
+def server(here: Ground, state: Path, *, program: Sequence[str] = UP, **settings: str) -> Iterator[Server]:
     """Run a server with its state in `state` (kept) and SLIPWAY_* `settings` (without the prefix).
 
     Ends it with TERM; RuntimeError when it does not end or leaves a process. Its containers, volumes and networks go.
     """
-    running = _start(here, state, settings)
+    running = _start(here, state, program, settings)
     try:
         _await_answer(running)
         yield running
@@ -66,7 +67,7 @@ def server(here: Ground, state: Path, **settings: str) -> Iterator[Server]:
             remove(here.engine, f"{SERVER_LABEL}={here.name}")
 
 
-def _start(here: Ground, state: Path, settings: Mapping[str, str]) -> Server:
+def _start(here: Ground, state: Path, program: Sequence[str], settings: Mapping[str, str]) -> Server:
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
     own = {"STATE_DIR": str(state), "PORT": port, "URL": url, "SERVER_ID": here.name, **settings}
@@ -74,7 +75,7 @@ def _start(here: Ground, state: Path, settings: Mapping[str, str]) -> Server:
     state.mkdir(parents=True, exist_ok=True)
     with (state / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "up"],
+            [sys.executable, *program],
             env=_clean_environment() | variables,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -120,24 +121,10 @@ def _stop(running: Server) -> None:
 
 
 def _kill_all(running: Server) -> None:
-    for pid in _pids_with(f"SLIPWAY_STATE_DIR={running.state}"):
+    for pid in processes_with(f"SLIPWAY_STATE_DIR={running.state}"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     running.process.wait()
-
-
-def _pids_with(variable: str) -> list[int]:
-    """The other processes that were started with this variable in their environment."""
-    wanted = variable.encode()
-    numbers = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in numbers if pid != os.getpid() and wanted in _environment(pid)]
-
-
-def _environment(pid: int) -> list[bytes]:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def _command_line(pid: int) -> str:

@@ -14,7 +14,6 @@ from django.conf import settings as configured
 from django.db import connections, transaction
 from django.test import Client
 from playwright.async_api import ConsoleMessage, Page, async_playwright
-from pytest_django import Settings
 
 from pipelines.logs import store
 from pipelines.logs.models import Log
@@ -77,7 +76,9 @@ class Viewer:
 
 
 @pytest.fixture
-def served(layer: OwnRedis, settings: Settings) -> Iterator[Served]:
+def served(layer: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    # Each request has a thread of its own, and a connection that outlives the request would be left behind by it.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

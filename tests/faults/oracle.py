@@ -1,0 +1,97 @@
+"""Whether a run has left exactly what it would have left had nobody been killed."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.faults.questions import AttemptSeen, DeploySeen, RunSeen
+from tests.faults.town import Town
+from tests.faults.work import Task, migration_output
+
+
+def complaints(town: Town, task: Task, runs: Sequence[RunSeen]) -> list[str]:
+    """What is wrong with the runs of a task: nothing, if all is well."""
+    if len(runs) != 1:
+        return [f"{len(runs)} runs instead of one"]
+    return [*_of_run(task, runs[0]), *_of_containers(town, task, runs[0]), *_of_deploys(town, task, runs[0])]
+
+
+def _of_run(task: Task, run: RunSeen) -> Iterator[str]:
+    if run.status != task.verdict:
+        yield f"run {run.status} ({run.reason}) instead of {task.verdict}"
+    if len(run.attempts) != 1:
+        yield f"{len(run.attempts)} attempts instead of one"
+    for attempt in run.attempts:
+        yield from _of_attempt(task, attempt)
+
+
+def _of_attempt(task: Task, attempt: AttemptSeen) -> Iterator[str]:
+    if attempt.log != task.log:
+        yield f"its log differs: {_difference(attempt.log, task.log)}"
+    wanted = ("dist", "kept") if task.verdict == "succeeded" else ()
+    if attempt.artifacts != wanted:
+        yield f"artifacts {attempt.artifacts} instead of {wanted}"
+    if attempt.exit_code != (0 if task.verdict == "succeeded" else 7):
+        yield f"exit code {attempt.exit_code}"
+
+
+def _of_containers(town: Town, task: Task, run: RunSeen) -> Iterator[str]:
+    if (hits := town.hits[task.call]) != 1:
+        yield f"its side effect came {hits} times"
+    for attempt in run.attempts:
+        made, started = town.events.made[attempt.id], town.events.started[attempt.id]
+        if made != [attempt.container] or started != [attempt.container]:
+            yield f"containers {made} made and {started} started, {attempt.container} noted"
+
+
+def _of_deploys(town: Town, task: Task, run: RunSeen) -> Iterator[str]:
+    if not task.is_shipped:
+        return
+    deploys = [deploy for deploy in run.deploys if deploy.kind == "deploy"]
+    if len(deploys) != 1:
+        yield f"{len(deploys)} deploys instead of one"
+    for deploy in deploys:
+        if deploy.status != task.deploy_verdict:
+            yield f"deploy {deploy.status} ({deploy.reason}) instead of {task.deploy_verdict}"
+        yield from _on_hosts(town, task, deploy)
+
+
+def _on_hosts(town: Town, task: Task, deploy: DeploySeen) -> Iterator[str]:
+    switched = len(town.hosts) if task.deploy_verdict == "succeeded" else 1
+    for name, verb, times in (("migrations", "migrated", 1), ("activations", "activated", switched)):
+        if (done := _lines(town, task, name).count(str(deploy.release))) != times:
+            yield f"{verb} {done} times instead of {times}"
+    heard = b"".join(log for _, log in deploy.hosts.values())
+    if _spoken(heard) != migration_output():
+        yield f"its migration's output differs: {_difference(_spoken(heard), migration_output())}"
+    if (count := len(re.findall(rb"^activating$", heard, re.M))) != switched:
+        yield f"{count} outputs of an activation instead of {switched}"
+
+
+def _spoken(log: bytes) -> bytes:
+    """The lines that the migration printed, of a host's log."""
+    return b"".join(re.findall(rb"^migrating .*\n", log, re.M))
+
+
+def _lines(town: Town, task: Task, name: str) -> list[str]:
+    files = [host.root / task.slug / name for host in town.hosts]
+    return [line for file in files if file.exists() for line in file.read_text().splitlines()]
+
+
+def standing(town: Town, live: Mapping[str, int]) -> list[str]:
+    """What is wrong with the hosts: each must be on the release that its environment says."""
+    wrong = []
+    for slug, number in live.items():
+        for host in town.hosts:
+            current = host.root / slug / "current"
+            if not current.is_symlink() or current.readlink().name != str(number):
+                wrong.append(f"{host.address.host} of {slug} is not on release {number}")
+            if left := [entry.name for entry in (host.root / slug / "releases").glob(".*")]:
+                wrong.append(f"{host.address.host} of {slug} has {', '.join(left)} left")
+    return wrong
+
+
+def _difference(found: bytes, wanted: bytes) -> str:
+    """Where two texts part, with a little of both."""
+    at = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted)))
+    around = slice(max(at - 20, 0), at + 40)
+    return f"at byte {at} of {len(found)}/{len(wanted)}: {found[around]!r} instead of {wanted[around]!r}"

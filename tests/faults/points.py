@@ -1,0 +1,71 @@
+"""The moments at which a process is killed: one row each, and the only place to add one."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class When(StrEnum):
+    """On which side of the call the process dies."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class Work(StrEnum):
+    """What the run at hand does: see work.py."""
+
+    PASSES = "passes"
+    FAILS = "fails"
+    SHIPS = "ships"
+    BREAKS = "breaks"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`process` kills itself at the `nth` call of `target` that belongs to the run whose commit is titled `name`."""
+
+    name: str
+    process: str
+    when: When
+    target: str
+    work: Work = Work.PASSES
+    nth: int = 1
+    is_short: bool = True
+    """Whether it belongs to every run of the suite, and not only to the long one."""
+
+
+_B, _A = When.BEFORE, When.AFTER
+_DOCKER = "runners.containers.docker.DockerExecutor"
+_RUNS = "pipelines.runs.lifecycle"
+_DEPLOYS = "pipelines.deploys.lifecycle"
+_LANE = "runners.hosts.lane.Lane"
+_FAILS, _SHIPS, _BREAKS = Work.FAILS, Work.SHIPS, Work.BREAKS
+
+POINTS = (
+    Point("webhook stored, nobody rung", "web", _B, "runners.queue.bell.Bell.ring"),
+    Point("rung, not planned", "control", _B, "runners.planning.plan"),
+    Point("fetched, not planned", "control", _A, "runners.checkout.Mirror.fetch", is_short=False),
+    Point("planned, not settled", "control", _B, f"{_RUNS}.settle"),
+    Point("claimed, no container", "stage", _A, f"{_RUNS}.claim_stage"),
+    Point("container created, not noted", "stage", _A, f"{_DOCKER}.create"),
+    Point("container filled, not started", "stage", _B, f"{_DOCKER}.start", is_short=False),
+    Point("container started", "stage", _A, f"{_DOCKER}.start"),
+    Point("a chunk written, not committed", "stage", _A, "pipelines.logs.store.append", _FAILS, nth=2),
+    Point("between two chunks", "stage", _A, "pipelines.runs.output.append", nth=2),
+    Point("one of two artifacts stored", "stage", _A, "runners.artifacts._collect"),
+    Point("container ended, no verdict", "stage", _B, f"{_RUNS}.finish_attempt", _FAILS),
+    Point("verdict, run not settled", "stage", _B, f"{_RUNS}.settle", _FAILS, is_short=False),
+    Point("verdict, container not removed", "stage", _B, f"{_DOCKER}.remove"),
+    Point("run green, no release", "control", _B, "pipelines.deploys.releases.release", _SHIPS, is_short=False),
+    Point("release cut", "control", _A, "pipelines.deploys.releases.release", _SHIPS),
+    Point("deploy claimed", "deploy", _A, f"{_DEPLOYS}.claim_deploy", _SHIPS, is_short=False),
+    Point("hosts frozen", "deploy", _A, f"{_DEPLOYS}.freeze", _SHIPS),
+    Point("one host uploaded to", "deploy", _A, f"{_LANE}.prepare", _SHIPS, is_short=False),
+    Point("while migrating", "deploy", _A, "runners.hosts.hostlog.HostLog._store", _SHIPS),
+    Point("migrated, not noted", "deploy", _B, f"{_DEPLOYS}.note_migrated", _SHIPS),
+    Point("link switched, not noted", "deploy", _B, "runners.hosts.commands.write_marker", _SHIPS),
+    Point("activated", "deploy", _B, "runners.hosts.lane.wait_until_healthy", _SHIPS, nth=2),
+    Point("healthy, no verdict", "deploy", _B, f"{_DEPLOYS}.finish_host", _SHIPS, is_short=False),
+    Point("all hosts done, no verdict", "deploy", _B, f"{_DEPLOYS}.finish_deploy", _SHIPS, is_short=False),
+    Point("deploy failed, rollback not begun", "deploy", _A, f"{_DEPLOYS}.finish_deploy", _BREAKS),
+)

@@ -1,0 +1,104 @@
+"""What the runs of these tests do, and what each of them must have left in the end."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.faults.points import Work
+
+SECRET_NAME, SECRET = "TOKEN", "correct-horse-battery-staple"
+LINES, MIGRATION_LINES = 30, 20
+
+# A hit on a counter outside tells how often the container ran. The pauses cut the output into several chunks.
+_SPEC = """\
+image: "@IMAGE@"
+stages:
+  work:
+    secrets: [@SECRET@]
+    steps:
+      - |
+        gateway=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p')
+        wget -q -O /dev/null "http://$gateway:@COUNTER@/@CALL@"
+        i=1
+        while [ $i -le @LINES@ ]; do
+          echo "line $i"
+          [ $((i % 10)) -ne 0 ] || sleep 0.2
+          i=$((i + 1))
+        done
+        printf 'signed %s, without an end' "$@SECRET@"
+      - mkdir dist; echo @KEY@ | tee dist/app kept; @FATE@; printf 'the last word'; exit @CODE@
+    artifacts: [dist/, kept]
+"""
+_DEPLOY = """\
+deploy:
+  artifact: dist/
+  path: /srv/@SLUG@
+  migrate: |
+    echo "$SLIPWAY_RELEASE" >>../../migrations
+    i=1; while [ $i -le @MIGRATION@ ]; do echo "migrating $i"; i=$((i + 1)); sleep 0.02; done
+  activate: echo "$SLIPWAY_RELEASE" >>../../activations; echo activating
+  health: {command: test -f healthy, timeout: 2s}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One commit: what it does, under a key that nothing else has; `slug` names its branch and its environment."""
+
+    key: str
+    slug: str
+    work: Work
+
+    @property
+    def call(self) -> str:
+        """What its container asks of the counter."""
+        return re.sub(r"\W+", "-", self.key)
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.slug}"
+
+    @property
+    def is_shipped(self) -> bool:
+        return self.work in (Work.SHIPS, Work.BREAKS)
+
+    @property
+    def verdict(self) -> str:
+        return "failed" if self.work is Work.FAILS else "succeeded"
+
+    @property
+    def deploy_verdict(self) -> str:
+        return "failed" if self.work is Work.BREAKS else "succeeded"
+
+    @property
+    def log(self) -> bytes:
+        """What its stage prints, the secret masked."""
+        lines = "".join(f"line {number}\n" for number in range(1, LINES + 1))
+        return f"{lines}signed ***, without an end{self.key}\nthe last word".encode()
+
+    def spec(self, image: str, counter_port: int) -> str:
+        """Its pipeline file."""
+        values = {
+            "IMAGE": image,
+            "COUNTER": str(counter_port),
+            "SECRET": SECRET_NAME,
+            "KEY": self.key,
+            "CALL": self.call,
+            "SLUG": self.slug,
+            "LINES": str(LINES),
+            "MIGRATION": str(MIGRATION_LINES),
+            "FATE": "true" if self.work is Work.BREAKS else "touch dist/healthy",
+            "CODE": "7" if self.work is Work.FAILS else "0",
+        }
+        return _filled(_SPEC + _DEPLOY if self.is_shipped else _SPEC, values)
+
+
+def migration_output() -> bytes:
+    """What the migration of a release prints."""
+    return "".join(f"migrating {number}\n" for number in range(1, MIGRATION_LINES + 1)).encode()
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text

@@ -1,0 +1,85 @@
+"""Rings: delivered when Redis is there, and nobody waits when it is not."""
+
+import os
+import time
+
+import redis
+
+from runners.queue import jobs
+from runners.queue.bell import BURST, PAUSE_SECONDS, Bell
+from runners.queue.queues import Line
+from tests.runners.queue.conftest import OwnRedis
+from tests.runners.queue.waiting import until, waiting
+
+
+def _ring_takes_seconds(bell: Bell, times: int = 200) -> float:
+    started_at = time.monotonic()
+    for row in range(times):
+        bell.ring(Line.CONTROL, jobs.plan_run, row)
+    return time.monotonic() - started_at
+
+
+def test_a_ring_arrives_with_its_row_in_the_queue_of_its_line(connection: redis.Redis) -> None:
+    Bell().ring(Line.STAGE, jobs.run_stage, 41)
+    assert until(lambda: waiting(connection, Line.STAGE) == [("run_stage", 41)])
+    assert waiting(connection, Line.CONTROL) == []
+
+
+def test_a_burst_needs_few_rings_but_no_kind_is_lost(connection: redis.Redis) -> None:
+    bell = Bell()
+    for row in range(500):
+        bell.ring(Line.CONTROL, jobs.plan_run, row)
+    bell.ring(Line.CONTROL, jobs.answer_probe, 7)
+    bell.ring(Line.DEPLOY, jobs.run_deploy, 8)
+    assert until(lambda: waiting(connection, Line.DEPLOY) == [("run_deploy", 8)])
+    rung = waiting(connection, Line.CONTROL)
+    assert ("answer_probe", 7) in rung
+    assert ("plan_run", 0) in rung
+    assert len(rung) <= 10 * BURST
+
+
+def test_the_same_ring_twice_at_once_is_delivered_once(connection: redis.Redis) -> None:
+    bell = Bell()
+    for _ in range(50):
+        bell.ring(Line.STAGE, jobs.run_stage, 1)
+    bell.ring(Line.STAGE, jobs.run_stage, 2)
+    assert until(lambda: ("run_stage", 2) in waiting(connection, Line.STAGE))
+    assert waiting(connection, Line.STAGE).count(("run_stage", 1)) <= 2
+
+
+def test_nobody_waits_for_a_dead_redis_and_rings_arrive_when_it_is_back(own_redis: OwnRedis) -> None:
+    bell = Bell()
+    own_redis.stop()
+    assert _ring_takes_seconds(bell) < 0.2
+    own_redis.start()
+    time.sleep(PAUSE_SECONDS + 0.2)
+    bell.ring(Line.STAGE, jobs.run_stage, 9)
+    client = own_redis.client()
+    assert until(lambda: ("run_stage", 9) in waiting(client, Line.STAGE))
+
+
+def test_nobody_waits_for_a_frozen_redis_and_rings_arrive_when_it_is_back(own_redis: OwnRedis) -> None:
+    bell = Bell()
+    bell.ring(Line.STAGE, jobs.run_stage, 1)
+    own_redis.freeze()
+    assert _ring_takes_seconds(bell) < 0.2
+    time.sleep(0.5)
+    own_redis.thaw()
+    time.sleep(PAUSE_SECONDS + 0.2)
+    bell.ring(Line.STAGE, jobs.run_stage, 9)
+    client = own_redis.client()
+    assert until(lambda: ("run_stage", 9) in waiting(client, Line.STAGE))
+
+
+def test_a_forked_process_rings_with_a_thread_of_its_own(connection: redis.Redis) -> None:
+    bell = Bell()
+    bell.ring(Line.STAGE, jobs.run_stage, 1)
+    assert until(lambda: len(waiting(connection, Line.STAGE)) == 1)
+    child = os.fork()
+    if child == 0:
+        bell.ring(Line.STAGE, jobs.run_stage, 2)
+        bell.drain(2)
+        time.sleep(0.3)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert until(lambda: waiting(connection, Line.STAGE) == [("run_stage", 1), ("run_stage", 2)])

@@ -1,0 +1,92 @@
+"""The clock: chores each in their time, and none that breaks stops another."""
+
+import threading
+import time
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from pipelines.audit.models import Act
+from pipelines.audit.record import record
+from pipelines.logs import store
+from pipelines.logs.models import Log
+from runners.queue import clock
+from runners.queue.clock import Chore
+from runners.queue.queues import Line
+from tests.factories import make_project, make_run
+from tests.runners.queue.conftest import OwnRedis
+from tests.runners.queue.waiting import until, waiting
+
+
+def test_a_chore_is_done_when_it_is_due_and_not_before() -> None:
+    done: list[float] = []
+    chore = Chore(0.2, lambda: done.append(time.monotonic()))
+    began_at = time.monotonic()
+    while time.monotonic() - began_at < 0.5:
+        clock._do_when_due(chore)
+    assert len(done) == 3
+
+
+@pytest.mark.parametrize("error", [redis.ConnectionError, OSError, ZeroDivisionError], ids=lambda error: error.__name__)
+def test_a_chore_that_breaks_is_tried_again_and_stops_nobody(error: type[Exception]) -> None:
+    tries: list[int] = []
+
+    def breaks() -> None:
+        tries.append(1)
+        raise error("no")
+
+    chore = Chore(0.0, breaks)
+    clock._do_when_due(chore)
+    clock._do_when_due(chore)
+    assert len(tries) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_clock_rings_seals_archives_and_polls(connection: redis.Redis, settings: Settings) -> None:
+    settings.SLIPWAY_POLL_SECONDS = 60
+    projects = [make_project() for _ in range(3)]
+    run = make_run(projects[0], spec=None)
+    record("ada (#1)", "did", "a thing")
+    log = store.open_log()
+    store.append(log, b"text\n", 5)
+    store.close(log)
+    stop = threading.Event()
+    ticking = threading.Thread(target=clock.run, args=(stop,))
+    ticking.start()
+    try:
+        assert until(lambda: ("plan_run", run.pk) in waiting(connection, Line.CONTROL))
+        polls = [("poll_project", project.pk) for project in projects]
+        assert until(lambda: set(polls) <= set(waiting(connection, Line.CONTROL)))
+        assert until(lambda: not Act.objects.filter(place=None).exists())
+        assert until(lambda: Log.objects.get(pk=log.pk).archive != "")
+    finally:
+        stop.set()
+        ticking.join(10)
+    assert not ticking.is_alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_redis_the_clock_goes_on_and_rings_when_it_is_back(own_redis: OwnRedis) -> None:
+    own_redis.stop()
+    run = make_run(spec=None)
+    stop = threading.Event()
+    ticking = threading.Thread(target=clock.run, args=(stop,))
+    ticking.start()
+    try:
+        time.sleep(1.5)
+        assert ticking.is_alive()
+        own_redis.start()
+        client = own_redis.client()
+        assert until(lambda: ("plan_run", run.pk) in waiting(client, Line.CONTROL))
+    finally:
+        stop.set()
+        ticking.join(10)
+
+
+@pytest.mark.django_db
+def test_a_poll_that_still_waits_is_not_asked_for_again(connection: redis.Redis) -> None:
+    projects = [make_project() for _ in range(60)]
+    clock._poll(connection)
+    clock._poll(connection)
+    assert sorted(row for _, row in waiting(connection, Line.CONTROL)) == [project.pk for project in projects]

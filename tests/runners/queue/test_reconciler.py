@@ -1,0 +1,162 @@
+"""The reconciler looks at the rows: whatever is due is rung for, whoever lost the first ring."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+from django.utils import timezone
+
+from pipelines.deploys import releases, requests
+from pipelines.deploys.models import Deploy
+from pipelines.probes import lifecycle as probes
+from pipelines.probes.models import Kind, Probe
+from pipelines.runs import lifecycle as runs
+from pipelines.runs.models import Artifact, Attempt, Run, Stage
+from pipelines.states import leases
+from pipelines.states.status import Status
+from runners.queue.queues import Line
+from runners.queue.reconciler import reconcile
+from tests.factories import (
+    SPEC,
+    begin_deploy,
+    finish_stage,
+    make_deploy,
+    make_environment,
+    make_green_run,
+    make_project,
+    make_red_run,
+    make_release,
+    make_rollback,
+    make_run,
+    start_stage,
+)
+from tests.runners.queue.conftest import OwnRedis
+from tests.runners.queue.waiting import waiting
+
+pytestmark = pytest.mark.django_db
+
+
+def test_nothing_due_rings_nothing(connection: redis.Redis) -> None:
+    assert reconcile(connection) == 0
+
+
+def test_a_queued_run_is_planned_and_rung_for_once(connection: redis.Redis) -> None:
+    run = make_run(spec=None)
+    make_red_run()
+    assert reconcile(connection) == 1
+    assert reconcile(connection) == 0
+    assert waiting(connection, Line.CONTROL) == [("plan_run", run.pk)]
+
+
+def test_a_queued_stage_is_rung_for_and_a_pending_one_is_not(connection: redis.Redis) -> None:
+    run = make_run()
+    reconcile(connection)
+    assert waiting(connection, Line.STAGE) == [("run_stage", run.stages.get(name="build").pk)]
+
+
+def test_a_stage_whose_runner_lives_is_left_alone(connection: redis.Redis) -> None:
+    start_stage(make_run())
+    assert reconcile(connection) == 0
+
+
+def test_a_stage_whose_runner_died_goes_before_those_that_wait(connection: redis.Redis) -> None:
+    first = start_stage(make_run())
+    other = make_run()
+    reconcile(connection)
+    runs.let_go(first)
+    reconcile(connection)
+    assert [row for _, row in waiting(connection, Line.STAGE)] == [
+        first.stage_id,
+        other.stages.get(name="build").pk,
+    ]
+
+
+def test_a_probe_is_rung_for_and_a_lost_one_ended(connection: redis.Redis) -> None:
+    asked = probes.ask(Kind.INVENTORY, 1, "ada (#1)")
+    lost = probes.claim(probes.ask(Kind.INVENTORY, 1, "ada (#1)").pk, "worker")
+    Probe.objects.filter(pk=lost.pk).update(lease_until=leases.until(-1))
+    reconcile(connection)
+    assert waiting(connection, Line.CONTROL) == [("answer_probe", asked.pk)]
+    assert Probe.objects.get(pk=lost.pk).status == Status.ERRORED
+
+
+def test_a_run_whose_worker_died_between_verdict_and_what_follows_goes_on(connection: redis.Redis) -> None:
+    run = make_run()
+    finish_stage(run, "build")
+    Stage.objects.filter(run=run, name="test").update(**{"status": Status.PENDING})
+    reconcile(connection)
+    assert Stage.objects.get(run=run, name="test").status == Status.QUEUED
+    Stage.objects.filter(run=run).update(**{"status": Status.SUCCEEDED})
+    reconcile(connection)
+    assert Run.objects.get(pk=run.pk).status == Status.SUCCEEDED
+
+
+def test_a_green_run_without_its_release_is_rung_for(connection: redis.Redis) -> None:
+    run = make_green_run()
+    assert reconcile(connection) == 1
+    assert waiting(connection, Line.CONTROL) == [("release_run", run.pk)]
+
+
+def test_what_gets_no_release_is_not_rung_for_again_and_again(connection: redis.Redis) -> None:
+    make_green_run(spec=SPEC.partition("deploy:")[0])
+    without_artifact = make_green_run()
+    Artifact.objects.filter(attempt__stage__run=without_artifact).delete()
+    make_red_run()
+    make_release()
+    long_ago = make_green_run()
+    Run.objects.filter(pk=long_ago.pk).update(finished_at=timezone.now() - timedelta(days=1))
+    assert reconcile(connection) == 0
+
+
+def test_the_head_of_each_environments_queue_is_rung_for(connection: redis.Redis) -> None:
+    project = make_project()
+    staging, production = (make_environment(project, name) for name in ("staging", "production"))
+    first = make_deploy(staging)
+    make_deploy(staging)
+    make_deploy(production)
+    urgent = make_rollback(production, make_release(project))
+    for run in Run.objects.all():
+        releases.release(run)
+    reconcile(connection)
+    assert sorted(row for _, row in waiting(connection, Line.DEPLOY)) == sorted([first.pk, urgent.pk])
+
+
+def test_an_environment_where_a_deploy_runs_is_left_alone_until_its_worker_dies(connection: redis.Redis) -> None:
+    environment = make_environment()
+    running = begin_deploy(make_deploy(environment))
+    make_deploy(environment)
+    reconcile(connection)
+    assert waiting(connection, Line.DEPLOY) == []
+    Deploy.objects.filter(pk=running.pk).update(lease_until=leases.until(-1))
+    reconcile(connection)
+    assert waiting(connection, Line.DEPLOY) == [("run_deploy", running.pk)]
+
+
+def test_a_cancelled_deploy_is_not_rung_for(connection: redis.Redis) -> None:
+    deploy = make_deploy(make_environment())
+    requests.cancel(deploy, "ada (#1)")
+    reconcile(connection)
+    assert waiting(connection, Line.DEPLOY) == []
+
+
+def test_without_redis_the_rows_are_still_looked_after(own_redis: OwnRedis) -> None:
+    run = make_run()
+    finish_stage(run, "build")
+    Stage.objects.filter(run=run, name="test").update(**{"status": Status.PENDING})
+    client = own_redis.client()
+    own_redis.stop()
+    with pytest.raises(redis.RedisError):
+        reconcile(client)
+    assert Stage.objects.get(run=run, name="test").status == Status.QUEUED
+    own_redis.start()
+    reconcile(client)
+    assert len(waiting(client, Line.STAGE)) == 1
+
+
+def test_what_redis_forgot_is_rung_for_again(connection: redis.Redis) -> None:
+    make_run(spec=None)
+    attempt = start_stage(make_run())
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=leases.until(-1))
+    assert reconcile(connection) == 2
+    connection.flushall()
+    assert reconcile(connection) == 2

@@ -1,0 +1,97 @@
+"""Processes that should be there are started again, at once or after a growing pause."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from runners.queue import supervisor
+from runners.queue.supervisor import MAX_PAUSE_SECONDS, Child, NoRedis
+from tests.runners.queue.conftest import OwnRedis
+from tests.runners.queue.waiting import until
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Child]:
+    child = Child("sleeper", ["sleep", "60"])
+    child.start()
+    yield child
+    _kill(child)
+
+
+def _kill(child: Child) -> int:
+    assert child.process is not None
+    child.process.kill()
+    child.process.wait()
+    return child.process.pid
+
+
+def _is_back(child: Child, seconds: float) -> bool:
+    def looked() -> bool:
+        child.look_after()
+        return child.process is not None and child.process.poll() is None
+
+    return until(looked, seconds)
+
+
+def test_what_lives_is_left_alone(sleeper: Child) -> None:
+    assert sleeper.process is not None
+    pid = sleeper.process.pid
+    sleeper.look_after()
+    assert sleeper.process.pid == pid
+
+
+def test_what_had_lived_a_while_is_started_again_at_once(sleeper: Child) -> None:
+    sleeper.started_at -= MAX_PAUSE_SECONDS + 1
+    pid = _kill(sleeper)
+    assert _is_back(sleeper, 0.2)
+    assert sleeper.process is not None
+    assert sleeper.process.pid != pid
+
+
+def test_what_dies_young_is_started_again_after_a_pause_that_grows_with_each_death(sleeper: Child) -> None:
+    pauses = []
+    for _ in range(2):
+        _kill(sleeper)
+        began_at = time.monotonic()
+        assert _is_back(sleeper, 5)
+        pauses.append(time.monotonic() - began_at)
+    assert 0.4 < pauses[0] < 0.9 < pauses[1] < 1.6
+
+
+def test_the_pause_has_an_end(sleeper: Child) -> None:
+    for _ in range(50):
+        sleeper.started_at = time.monotonic()
+        sleeper._note_end(1)
+    assert sleeper.pause_seconds == MAX_PAUSE_SECONDS
+
+
+def test_a_supervisor_told_to_stop_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.SLIPWAY_OWN_REDIS = False
+    stop = threading.Event()
+    monkeypatch.setattr(supervisor, "_commands", lambda: [("one", ["sleep", "61"]), ("two", ["sleep", "62"])])
+    started: list[Child] = []
+    start = Child.start
+
+    def note(child: Child) -> None:
+        start(child)
+        started.append(child)
+
+    monkeypatch.setattr(Child, "start", note)
+    threading.Timer(0.5, stop.set).start()
+    supervisor.run(stop)
+    assert [child.name for child in started] == ["one", "two"]
+    assert all(child.process is not None and child.process.poll() is not None for child in started)
+
+
+def test_a_socket_that_a_killed_redis_left_is_not_taken_for_a_redis(own_redis: OwnRedis) -> None:
+    own_redis.stop()
+    assert own_redis.socket.exists()
+    dead = Child("redis", ["false"])
+    dead.start()
+    assert dead.process is not None
+    dead.process.wait()
+    with pytest.raises(NoRedis, match="ended at once"):
+        supervisor._wait_for_redis(dead, threading.Event())
