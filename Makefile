@@ -8,7 +8,7 @@ READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS)
 
-.PHONY: demo up test suite test-faults check bench-pipeline bench-log bench-webhook
+.PHONY: demo up test suite test-faults screenshots check bench-pipeline bench-log bench-webhook
 .PHONY: check-style check-format check-types check-imports check-migrations
 
 demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
@@ -24,8 +24,11 @@ suite:
 	@$(PYTEST) -m "not faults" $(ARGS)
 	@$(BIN)/python -m tests.lab.postgres $(PYTEST) -m "not faults" --database-only $(ARGS)
 
-test-faults: ## kill -9 at twelve points, and 200 seeded kills at random.
-	@$(READY) test $(BIN)/python -m pytest -m faults $(ARGS)
+test-faults: ## kill -9 at every named point, and KILLS=200 at random, by SEED=n.
+	@$(READY) test $(BIN)/python -m pytest -m faults -s $(ARGS)
+
+screenshots: ## The pictures in docs/screenshots, taken anew.
+	@$(READY) test $(BIN)/python -m pytest -q tests/browser/screenshots.py
 
 check: ## Style, types, imports, migrations.
 	@$(READY) check $(MAKE) --no-print-directory -j4 -k -O check-style check-format check-types check-imports check-migrations

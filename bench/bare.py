@@ -41,7 +41,12 @@ def application(database: str) -> Any:
     """The ASGI application, with its table made."""
     options = {"timeout": 20, "transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL;"}
     sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": database, "OPTIONS": options, "CONN_MAX_AGE": None}
-    settings.configure(DATABASES={"default": sqlite}, ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="bare")
+    settings.configure(
+        DATABASES={"default": sqlite},
+        ROOT_URLCONF=__name__,
+        ALLOWED_HOSTS=["*"],
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    )
     made = get_asgi_application()
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE delivery (id INTEGER PRIMARY KEY, ref TEXT, sha TEXT, body BLOB)")
@@ -70,7 +75,7 @@ def _await(url: str) -> None:
     give_up_at = time.monotonic() + _START_SECONDS
     while True:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310  our own
         except (urllib.error.URLError, ConnectionError):
             if time.monotonic() > give_up_at:
                 raise
@@ -83,9 +88,7 @@ def main() -> None:
     """`python -m bench.bare DATABASE PORT`."""
     import uvicorn
 
-    from bench import bare
-
-    uvicorn.run(bare.application(sys.argv[1]), port=int(sys.argv[2]), lifespan="off", log_level="warning")
+    uvicorn.run(application(sys.argv[1]), port=int(sys.argv[2]), lifespan="off", log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`make bench-webhook`: signed push deliveries a second, with all workers running; then with Redis frozen, and stopped.
 
-Every delivery names a commit that is there and starts a run, so the workers plan and build while the next ones come.
+Every delivery names a commit that is there and starts a run, which the workers plan while the next ones come; its one
+stage is for another branch, because what containers take of the machine is not the webhook's.
 The yardstick is a bare Django view under uvicorn that stores one row and checks nothing (`bench.bare`), under the same
 load but on a machine that does nothing else.
 """
@@ -25,7 +26,7 @@ PER_SECOND_MIN = 300
 P99_SECONDS_MAX = 0.3
 _BACK_SECONDS = 15
 
-_SPEC = "image: {image}\nstages:\n  build: {{steps: [echo build]}}\n"
+_SPEC = "image: {image}\nstages:\n  build: {{steps: [echo build], when: {{branch: release}}}}\n"
 
 
 def main() -> None:

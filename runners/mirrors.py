@@ -12,7 +12,7 @@ from pipelines.errors import SystemFault
 
 LOCK_TIMEOUT_SECONDS = 900
 KEPT_WORKSPACES = 8
-WORKSPACE_REST_SECONDS = 3600
+REST_SECONDS = 3600
 
 
 class GitFault(SystemFault):
@@ -48,10 +48,17 @@ def _wait(handle: int, path: Path) -> None:
 
 
 def clear_leftovers(mirror: Path) -> None:
-    """Locks and half packs in a mirror whose lock we hold belong to writers that were killed."""
-    locks = [*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")]
-    for path in [*locks, *(mirror / "objects" / "pack").glob("tmp_*")]:
-        path.unlink(missing_ok=True)
+    """Locks in a mirror whose lock we hold belong to writers that were killed.
+
+    A half pack does only after a rest: who makes a workspace writes one there without our lock.
+    """
+    for lock in [*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")]:
+        lock.unlink(missing_ok=True)
+    rested = time.time() - REST_SECONDS
+    for half in (mirror / "objects" / "pack").glob("tmp_*"):
+        with contextlib.suppress(FileNotFoundError):
+            if half.stat().st_mtime < rested:
+                half.unlink()
 
 
 def configuration(clone_url: str) -> str:
@@ -75,7 +82,7 @@ def configuration(clone_url: str) -> str:
 
 def evict(folder: Path) -> None:
     """Remove old archives but the newest few, and what killed makers left; who reads one keeps its handle."""
-    rested = time.time() - WORKSPACE_REST_SECONDS
+    rested = time.time() - REST_SECONDS
     dated = []
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):

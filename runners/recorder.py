@@ -46,6 +46,12 @@ class Recorder:
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
         self._handed_over_at = time.monotonic() - BATCH_SECONDS
+        self._last_mark: StepMark | None = None
+
+    @property
+    def last_mark(self) -> StepMark | None:
+        """The last step mark among what was fed, stored or not."""
+        return self._last_mark
 
     @property
     def raw_fed(self) -> int:
@@ -89,6 +95,7 @@ class Recorder:
     def _keep(self, piece: Piece) -> None:
         self._waiting.append(piece)
         self._waiting_bytes += len(piece.data)
+        self._last_mark = piece.marks[-1] if piece.marks else self._last_mark
 
     def _hand_over(self) -> None:
         pieces, self._waiting = self._waiting, []

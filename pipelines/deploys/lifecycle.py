@@ -123,14 +123,17 @@ def append_output(deploy: Deploy, log: Log, data: bytes, raw_until: int) -> None
 
 
 def finish_deploy(deploy: Deploy, status: Status, reason: str = "") -> Deploy | None:
-    """Write the verdict; a failure and its automatic rollback come in one transaction. Returns the rollback."""
+    """Write the verdict; a failure and its automatic rollback come in one transaction. Returns the rollback.
+
+    The environment's row is written first, as claims do: in different orders two could wait for each other for ever.
+    """
+    live = deploy.release if status == Status.SUCCEEDED else F("current")
     with transaction.atomic():
+        Environment.objects.filter(pk=deploy.environment_id).update(current=live)
         _hold(deploy)
         _end_hosts(deploy)
         told = move(deploy, status, reason=reason)
         logs.close(deploy.log)
-        if status == Status.SUCCEEDED:
-            Environment.objects.filter(pk=deploy.environment_id).update(current=deploy.release)
         rollback = rollbacks.undo(deploy) if status in (Status.FAILED, Status.ERRORED) else None
         _announce(deploy, told)
     return rollback

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from pipelines.audit.record import record
@@ -165,9 +166,13 @@ def _settle(run: Run) -> None:
     if run.status != Status.RUNNING:
         return
     stages = {stage.name: stage for stage in run.stages.all()}
-    for name, cause in flow.doomed(_standing(stages)).items():
+    doomed, ready = flow.doomed(_standing(stages)), flow.ready(_standing(stages))
+    if doomed or ready:
+        # The run's row is written first, as cancel does: in different orders two could wait for each other for ever.
+        Run.objects.filter(pk=run.pk).update(number=F("number"))
+    for name, cause in doomed.items():
         move(stages[name], Status.SKIPPED, reason=f"{cause} did not succeed")
-    for name in flow.ready(_standing(stages)):
+    for name in ready:
         move(stages[name], Status.QUEUED)
     verdict = flow.verdict(_standing(stages))
     if verdict is not None:

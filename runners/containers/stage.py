@@ -9,7 +9,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from pipelines.errors import SystemFault, UserError
-from pipelines.logs.marks import StepMark
 from pipelines.runs import lifecycle, output
 from pipelines.runs.lifecycle import LEASE_SECONDS, Claim
 from pipelines.runs.models import Artifact, Attempt, Run
@@ -62,7 +61,6 @@ class _Performance:
         self._executor, self._watch = executor, watch
         self._attempt, self._is_resumed, self._spec = claim.attempt, claim.resumed, spec
         self._secrets = preparation.secrets_for(claim.attempt.stage.run, spec)
-        self._last_mark: StepMark | None = None
         self._recorder = Recorder(
             needles_of(self._secrets.values()),
             self._store,
@@ -107,11 +105,10 @@ class _Performance:
 
     def _store(self, batch: Batch) -> None:
         output.append(self._attempt, batch.data, batch.raw_until, batch.marks)
-        self._last_mark = batch.marks[-1] if batch.marks else self._last_mark
 
     def _script_has_ended(self) -> bool:
         """Only spares reading the output once more: a forged mark that makes it true hides nothing but its own tail."""
-        mark = self._last_mark
+        mark = self._recorder.last_mark
         if mark is None or mark.begins:
             return False
         return mark.exit_code != 0 or mark.position + 1 == len(self._spec.steps)

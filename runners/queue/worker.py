@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
 SWEEP_SECONDS = 20.0
+PLANNING_NICENESS = 5  # a burst of pushes is first of all received
 
 
 class Worker(SimpleWorker):
@@ -39,11 +41,15 @@ class Worker(SimpleWorker):
 
 def serve(line: Line) -> None:
     """Perform jobs of one queue until told to stop."""
+    if line == Line.CONTROL:
+        os.nice(PLANNING_NICENESS)
     connection = worker_connection()
     refuse_unsafe(connection)
     worker = Worker(
         [queue(line, connection)],
-        name=f"{line}-{socket.gethostname()}-{os.getpid()}",
+        # Never a name of before: a container that is started again has its host name and pid once more, and RQ refuses
+        # for minutes to let a worker in that bears the name of a killed one.
+        name=f"{line}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         connection=connection,
         serializer=JSONSerializer,
         log_job_description=False,

@@ -42,6 +42,13 @@ class Socket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no t
     def work(self, doing: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(self._guard(doing)))
 
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """After it nothing may be sent: whatever else this socket does ends first."""
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        await super().close(code, reason)
+
     async def disconnect(self, code: int) -> None:
         for task in self._tasks:
             task.cancel()

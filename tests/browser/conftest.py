@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from django.db import connections
 from playwright.sync_api import Browser
+from pytest_django import Settings
 
 from tests.browser.visitor import Visitor, chromium, visit
 from tests.browser.web import Web
@@ -29,7 +29,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def web_process(
-    django_db_setup: None, own_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory  # noqa: F811
+    django_db_setup: None,
+    own_redis: OwnRedis,
+    tmp_path_factory: pytest.TempPathFactory,  # noqa: F811
 ) -> Iterator[Web]:
     made = Web(own_redis.url, tmp_path_factory.mktemp("web") / "web.log")
     yield made
@@ -37,8 +39,9 @@ def web_process(
 
 
 @pytest.fixture
-def web(transactional_db: None, layer: OwnRedis, web_process: Web) -> Web:  # noqa: F811
+def web(transactional_db: None, layer: OwnRedis, web_process: Web, settings: Settings) -> Web:  # noqa: F811
     """A web process that runs, whatever an earlier test did to it."""
+    settings.SLIPWAY_REDIS_URL = layer.url
     if web_process.process is None:
         web_process.start()
     return web_process
@@ -48,6 +51,7 @@ def web(transactional_db: None, layer: OwnRedis, web_process: Web) -> Web:  # no
 def visitor_of(browser: Browser, web: Web) -> Iterator[Visit]:
     """Opens windows; at the end nothing may have been complained about that the test did not expect."""
     windows: list[Visitor] = []
+    said = web.log.stat().st_size
 
     def open_window(**window: object) -> Visitor:
         windows.append(visit(browser, web.url, **window))
@@ -57,7 +61,8 @@ def visitor_of(browser: Browser, web: Web) -> Iterator[Visit]:
     for one in windows:
         one.context.close()
     assert [complaint for one in windows for complaint in one.complaints] == []
-    assert "Traceback" not in Path(web.log).read_text(), web.log.read_text()[-3000:]
+    told = web.log.read_bytes()[said:].decode()
+    assert "Traceback" not in told, told[-4000:]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 
-from server.settings import *
+from server.settings import *  # noqa: F403
 
 DATABASES["default"]["NAME"] = os.environ["SLIPWAY_BROWSER_DATABASE"]  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

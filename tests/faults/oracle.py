@@ -49,15 +49,19 @@ def _of_deploys(town: Town, task: Task, run: RunSeen) -> Iterator[str]:
     deploys = [deploy for deploy in run.deploys if deploy.kind == "deploy"]
     if len(deploys) != 1:
         yield f"{len(deploys)} deploys instead of one"
+    rollbacks = [deploy for deploy in run.deploys if deploy.kind == "rollback"]
+    yield from (f"rollback {back.status} ({back.reason})" for back in rollbacks if back.status != "succeeded")
+    again = sum(len(back.hosts) for back in rollbacks)
     for deploy in deploys:
         if deploy.status != task.deploy_verdict:
             yield f"deploy {deploy.status} ({deploy.reason}) instead of {task.deploy_verdict}"
-        yield from _on_hosts(town, task, deploy)
+        yield from _on_hosts(town, task, deploy, again)
 
 
-def _on_hosts(town: Town, task: Task, deploy: DeploySeen) -> Iterator[str]:
+def _on_hosts(town: Town, task: Task, deploy: DeploySeen, again: int) -> Iterator[str]:
+    """`again`: how many hosts later rollbacks brought back to this release."""
     switched = len(town.hosts) if task.deploy_verdict == "succeeded" else 1
-    for name, verb, times in (("migrations", "migrated", 1), ("activations", "activated", switched)):
+    for name, verb, times in (("migrations", "migrated", 1), ("activations", "activated", switched + again)):
         if (done := _lines(town, task, name).count(str(deploy.release))) != times:
             yield f"{verb} {done} times instead of {times}"
     heard = b"".join(log for _, log in deploy.hosts.values())

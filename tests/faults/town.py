@@ -63,6 +63,10 @@ class Town:
         ended = lambda: self.records.ask(questions.unfinished) == 0  # noqa: E731
         await_true(ended, patience_seconds, "something has not ended")
 
+    def make_room(self, at_most: int) -> None:
+        """Wait until fewer runs and deploys than that are under way."""
+        await_true(lambda: self.records.ask(questions.unfinished) < at_most, 240, "nothing ends any more")
+
     def processes(self) -> list[tuple[str, int]]:
         """What the supervisor has started: the kind of process and its id."""
         supervisor = self.server.process.pid
@@ -74,6 +78,12 @@ class Town:
         for name, pid in self.processes():
             if name == kind:
                 end(pid)
+
+    def make_environments(self, slugs: Sequence[str]) -> None:
+        """One for each branch of such a name, all on the same hosts."""
+        addresses = [host.address for host in self.hosts]
+        hosts = [address.host for address in addresses]
+        self.records.ask(questions.make_environments, slugs, hosts, addresses[0].port)
 
     def leftovers(self) -> list[str]:
         """Containers and volumes of the server that the engine has now."""
@@ -118,6 +128,11 @@ def kind_of(pid: int) -> str:
         kind = process_of(command)
         return kind if kind in ("web", "control", "stage", "deploy", "clock", "announce") else ""
     return ""
+
+
+def slowness() -> float:
+    """By how much longer than on a quiet machine things take here now; 1 at least."""
+    return max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0)
 
 
 def end(pid: int) -> None:

@@ -22,7 +22,7 @@ stages:
         i=1
         while [ $i -le @LINES@ ]; do
           echo "line $i"
-          [ $((i % 10)) -ne 0 ] || sleep 0.2
+          [ $((i % 10)) -ne 0 ] || sleep @PAUSE@
           i=$((i + 1))
         done
         printf 'signed %s, without an end' "$@SECRET@"
@@ -43,11 +43,15 @@ deploy:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One commit: what it does, under a key that nothing else has; `slug` names its branch and its environment."""
+    """One commit: what it does, under a key that nothing else has; `slug` names its branch and its environment.
+
+    Its stage prints for `seconds`.
+    """
 
     key: str
     slug: str
-    work: Work
+    work: Work = Work.PASSES
+    seconds: float = 0.6
 
     @property
     def call(self) -> str:
@@ -86,6 +90,7 @@ class Task:
             "CALL": self.call,
             "SLUG": self.slug,
             "LINES": str(LINES),
+            "PAUSE": f"{self.seconds / 3:.2f}",
             "MIGRATION": str(MIGRATION_LINES),
             "FATE": "true" if self.work is Work.BREAKS else "touch dist/healthy",
             "CODE": "7" if self.work is Work.FAILS else "0",

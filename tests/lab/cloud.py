@@ -48,15 +48,15 @@ class Cloud:
 
 
 @contextlib.contextmanager
-def cloud(subnet: str) -> Iterator[Cloud]:
-    """Run the API with a VPC whose one subnet is `subnet` (CIDR); gone at the end, or with this process."""
+def cloud(subnet: str, address: str = "127.0.0.1") -> Iterator[Cloud]:
+    """Run the API on `address`, its one subnet being `subnet` (CIDR); gone at the end, or with this process."""
     environment = {**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "true", "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.lab.moto_server"],
+        [sys.executable, "-m", "tests.lab.moto_server", address],
         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        yield _furnish(_read_port(process), subnet)
+        yield _furnish(f"http://{address}:{_read_port(process)}", subnet)
     finally:
         process.kill()
         process.communicate()
@@ -70,8 +70,7 @@ def _read_port(process: "subprocess.Popen[str]") -> int:
     return int(line)
 
 
-def _furnish(port: int, subnet: str) -> Cloud:
-    url = f"http://127.0.0.1:{port}"
+def _furnish(url: str, subnet: str) -> Cloud:
     client = boto3.client(
         "ec2", endpoint_url=url, region_name=REGION,
         aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,

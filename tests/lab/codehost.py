@@ -172,11 +172,11 @@ class CodeHost:
 
 
 @contextlib.contextmanager
-def code_host() -> Iterator[CodeHost]:
-    """Run a code host whose repositories live in a directory that goes when it ends."""
+def code_host(address: str = "127.0.0.1") -> Iterator[CodeHost]:
+    """Run a code host whose repositories live in a directory that goes when it ends; its API listens on `address`."""
     with tempfile.TemporaryDirectory(prefix="slipway-codehost-") as directory:
         host = CodeHost(Path(directory))
-        with serve(host.answer) as url:
+        with serve(host.answer, address) as url:
             host.url = url
             yield host
 

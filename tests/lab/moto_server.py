@@ -15,8 +15,8 @@ def end_with_parent() -> None:
 
 
 def main() -> None:
-    """Serve on 127.0.0.1, on a port of the system's choice."""
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    """Serve on the address that is given, on a port of the system's choice."""
+    server = make_server(sys.argv[1], 0, DomainDispatcherApplication(create_backend_app), threaded=True)
     threading.Thread(target=end_with_parent, daemon=True).start()
     print(server.server_port, flush=True)
     server.serve_forever()

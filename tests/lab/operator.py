@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.lab.browser import Browser, Page, Stuck
 from tests.lab.patience import until
 
+PATIENCE_SECONDS = 120  # on a machine that does much else besides
 FINAL = frozenset({"succeeded", "failed", "errored", "cancelled", "skipped"})
 _LOG = re.compile(r'data-raw="([^"]+)"')
 
@@ -116,11 +117,11 @@ class Operator:
             raise Stuck(f"{page.url} shows no log: {page.words[:600]}")
         return self.browser.open(link[1]).text
 
-    def await_run(self, project: str, number: int, within_seconds: float = 60) -> str:
+    def await_run(self, project: str, number: int, within_seconds: float = PATIENCE_SECONDS) -> str:
         """The status word with which the run ends."""
         return self._await(f"the end of run {number}", lambda: self.run(project, number), within_seconds)
 
-    def await_deploy(self, project: str, number: int, within_seconds: float = 60) -> str:
+    def await_deploy(self, project: str, number: int, within_seconds: float = PATIENCE_SECONDS) -> str:
         """The status word with which the deploy ends."""
         return self._await(f"the end of deploy {number}", lambda: self.deploy(project, number), within_seconds)
 

@@ -12,7 +12,7 @@ class TooLate(AssertionError):
     """What had to come did not come in time; the message says what was seen last."""
 
 
-def until(what: str, look: Callable[[], Seen | None], within_seconds: float = 60, last: object = None) -> Seen:
+def until(what: str, look: Callable[[], Seen | None], within_seconds: float = 120, last: object = None) -> Seen:
     """The first answer of `look` that is true. A callable `last` is asked for words about what stands there instead."""
     give_up_at = time.monotonic() + within_seconds
     while True:

@@ -58,7 +58,7 @@ def server(here: Ground, state: Path, *, program: Sequence[str] = UP, **settings
     """
     running = _start(here, state, program, settings)
     try:
-        _await_answer(running)
+        await_answer(running)
         yield running
     finally:
         try:
@@ -92,7 +92,8 @@ def _clean_environment() -> dict[str, str]:
     return kept | {"DJANGO_SETTINGS_MODULE": "server.settings", "PYTHONUNBUFFERED": "1"}
 
 
-def _await_answer(running: Server) -> None:
+def await_answer(running: Server) -> None:
+    """Return when the server answers; RuntimeError when it ends before or takes too long."""
     give_up_at = time.monotonic() + _START_SECONDS
     while not _answers(running.url):
         if running.process.poll() is not None or time.monotonic() > give_up_at:

@@ -69,10 +69,10 @@ class Slack:
 
 
 @contextlib.contextmanager
-def slack() -> Iterator[Slack]:
-    """Run a workspace; `url` + "/api/" is the base URL for slack_sdk."""
+def slack(address: str = "127.0.0.1") -> Iterator[Slack]:
+    """Run a workspace on `address`; `url` + "/api/" is the base URL for slack_sdk."""
     workspace = Slack()
-    with serve(workspace.answer) as url:
+    with serve(workspace.answer, address) as url:
         workspace.url = url
         yield workspace
 

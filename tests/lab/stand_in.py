@@ -42,14 +42,14 @@ Answering = Callable[[Asked], Answer]
 
 
 @contextlib.contextmanager
-def serve(answering: Answering) -> Iterator[str]:
-    """Serve on 127.0.0.1 until the end of the block; gives the URL without a slash at its end."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answering))
+def serve(answering: Answering, address: str = "127.0.0.1") -> Iterator[str]:
+    """Serve on `address` until the end of the block; gives the URL without a slash at its end."""
+    server = ThreadingHTTPServer((address, 0), _handler(answering))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{address}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

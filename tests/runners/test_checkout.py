@@ -571,9 +571,22 @@ def test_what_a_killed_writer_left_stops_nobody(shop: Repository, mirror: Mirror
     mirror.fetch(MAIN, shop.commit(), "1")
     for name in ("packed-refs.lock", "config.lock", "refs/slipway/2.lock", "refs/kept/last.lock"):
         (mirror.path / name).touch()
-    (mirror.path / "objects" / "pack" / "tmp_pack_x").write_text("half")
+    half = mirror.path / "objects" / "pack" / "tmp_pack_x"
+    half.write_text("half")
+    long_ago = time.time() - mirrors.REST_SECONDS - 60
+    os.utime(half, (long_ago, long_ago))
     mirror.fetch(MAIN, shop.commit("more"), "2")
     assert list(mirror.path.rglob("*.lock")) + list(mirror.path.rglob("tmp_*")) == []
+
+
+def test_a_fetch_leaves_the_half_pack_of_a_workspace_that_another_process_makes(
+    shop: Repository, mirror: Mirror
+) -> None:
+    mirror.fetch(MAIN, shop.commit(), "1")
+    half = mirror.path / "objects" / "pack" / "tmp_pack_x"
+    half.write_text("half")
+    mirror.fetch(MAIN, shop.commit("more"), "2")
+    assert half.exists()
 
 
 def test_a_fetch_killed_at_any_moment_leaves_a_mirror_that_works(shop: Repository, mirror: Mirror) -> None:

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from pipelines.logs.marks import StepMark
 from pipelines.states.leases import LostLease
 from runners.masking import needles_of
 from runners.recorder import BATCH_BYTES, Batch, Recorder
@@ -165,3 +166,13 @@ def test_a_line_of_a_hundred_megabytes_is_filtered_fast_and_in_little_memory() -
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 20_000
     print(f"{sum(sizes) / 1e6 / seconds:.0f} MB/s with {len(needles)} needles")
     assert seconds < 3
+
+
+def test_the_last_mark_is_known_before_its_batch_is_stored() -> None:
+    stored = Stored()
+    log = recorder(stored)
+    log.feed(b"\x1b]slipway;0;begin\x07text")
+    log.feed(b"\x1b]slipway;0;end;3\x07")
+
+    assert [mark.begins for batch in stored for mark in batch.marks] == [True]
+    assert log.last_mark == StepMark(0, 4, begins=False, exit_code=3)

@@ -5,4 +5,4 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
  && rm -rf /var/lib/apt/lists/* && install -d -o redis -g redis /data
 USER redis
 WORKDIR /data
-CMD ["redis-server", "--bind", "*", "--protected-mode", "no"]
+CMD ["redis-server"]

@@ -1,6 +1,7 @@
 """What a deploy worker writes, under its lease and the environment's fence."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -409,3 +410,25 @@ def test_two_deploys_that_wait_are_performed_one_after_the_other_by_many_workers
     began = Deploy.objects.filter(pk__in=done).order_by("started_at").values_list("pk", flat=True)
     assert list(began) == [deploy.pk for deploy in deploys]
     assert Environment.objects.get(pk=environment.pk).current == deploys[-1].release
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_end_and_the_claims_that_wait_for_it_never_wait_for_each_other() -> None:
+    environment = make_environment()
+    make_live(environment)
+    for _ in range(10):
+        running = begin_deploy(make_deploy(environment))
+        finish_host(running, "web-1", Status.FAILED, "500")
+        waiting = make_deploy(environment, running.release)
+
+        def end_or_claim(number: int, running: Deploy = running, waiting: Deploy = waiting) -> None:
+            if number == 0:
+                lifecycle.finish_deploy(running, Status.FAILED, "500")
+                return
+            for _ in range(6):
+                with suppress(LostRace):
+                    lifecycle.claim_deploy((running if number % 2 else waiting).pk, "rival")
+
+        assert race(5, end_or_claim) == [None] * 5
+        assert _stored(waiting).status == Status.CANCELLED
+        finish_deploy(Deploy.objects.get(undoes=running))

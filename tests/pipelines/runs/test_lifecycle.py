@@ -331,3 +331,22 @@ def test_the_chat_hears_of_a_run_that_failed_on_the_default_branch_and_of_no_oth
     finish_run(make_run(project), Status.FAILED)
     message = Message.objects.get()
     assert (message.channel, message.transition.to_status) == (Channel.CHAT, Status.FAILED)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_and_the_verdict_of_a_failing_run_never_wait_for_each_other() -> None:
+    stages = "".join(f'  b{n}: {{needs: [a], steps: ["true"]}}\n' for n in range(12))
+    for _ in range(10):
+        run = make_run(spec=f'image: busybox\nstages:\n  a: {{steps: ["true"]}}\n{stages}')
+        attempt = start_stage(run, "a")
+
+        def end_or_cancel(number: int, run: Run = run, attempt: Attempt = attempt) -> None:
+            if number == 0:
+                lifecycle.finish_attempt(attempt, Status.FAILED, exit_code=1)
+            elif number == 1:
+                lifecycle.cancel(run, "ada (#1)")
+            else:
+                lifecycle.settle(run.pk)
+
+        assert race(4, end_or_cancel) == [None] * 4
+        assert _stored(run).status == Status.FAILED

@@ -8,7 +8,7 @@ import redis
 from runners.queue import jobs
 from runners.queue.bell import BURST, PAUSE_SECONDS, Bell
 from runners.queue.queues import Line
-from tests.runners.queue.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 from tests.runners.queue.waiting import until, waiting
 
 

@@ -15,7 +15,7 @@ from runners.queue import clock
 from runners.queue.clock import Chore
 from runners.queue.queues import Line
 from tests.factories import make_project, make_run
-from tests.runners.queue.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 from tests.runners.queue.waiting import until, waiting
 
 

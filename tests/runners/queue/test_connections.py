@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from runners.queue.connections import UnsafeRedis, answers, refuse_unsafe, ring_connection, worker_connection
-from tests.runners.queue.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 
 
 def test_a_redis_that_evicts_is_refused_and_the_remedy_named(connection: redis.Redis) -> None:

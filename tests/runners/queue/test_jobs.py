@@ -123,7 +123,7 @@ def test_a_ring_that_comes_late_is_harmless(caplog: pytest.LogCaptureFixture) ->
     jobs.release_run(run.pk)
     jobs.run_deploy(deploy.pk)
     assert Transition.objects.count() == rows
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_ring_for_what_has_been_deleted_is_harmless(caplog: pytest.LogCaptureFixture) -> None:

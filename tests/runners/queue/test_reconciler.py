@@ -30,7 +30,7 @@ from tests.factories import (
     make_run,
     start_stage,
 )
-from tests.runners.queue.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 from tests.runners.queue.waiting import waiting
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from runners.queue import supervisor
 from runners.queue.supervisor import MAX_PAUSE_SECONDS, Child, NoRedis
-from tests.runners.queue.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 from tests.runners.queue.waiting import until
 
 

@@ -15,8 +15,8 @@ import redis
 
 from runners.queue.queues import Line, enqueue
 from tests.architecture.sources import ROOT
+from tests.lab.redis_server import OwnRedis
 from tests.runners.queue import errands
-from tests.runners.queue.conftest import OwnRedis
 from tests.runners.queue.waiting import until
 
 

@@ -1,0 +1,277 @@
+"""A server with a past: three projects, their runs, releases, deploys and events, made by the product's own verbs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from pipelines.deploys import lifecycle as deploying
+from pipelines.deploys import releases
+from pipelines.deploys.lifecycle import Listed
+from pipelines.deploys.models import Deploy, Environment, EnvironmentSecret, Host, Phase, Release
+from pipelines.logs.models import Log
+from pipelines.probes import lifecycle as probes
+from pipelines.probes.models import Kind
+from pipelines.projects.models import Project, Role
+from pipelines.runs import lifecycle
+from pipelines.runs.models import Event, EventKind, Run
+from pipelines.spec.errors import SpecError
+from pipelines.spec.parser import parse
+from pipelines.states.status import Status
+from tests import factories
+from tests.browser import pasts, prints
+
+MINUTE, HOUR = 60, 3600
+SPEC = """\
+image: python:3.12
+stages:
+  lint:
+    needs: []
+    steps: [ruff check .]
+  build:
+    needs: []
+    steps: ["pip install -r requirements.txt", {name: package, run: python -m build}]
+    artifacts: [dist/]
+  unit:
+    needs: [build]
+    steps: [pytest -q]
+  browser:
+    needs: [build]
+    steps: [pytest browser]
+  smoke:
+    needs: [unit, browser, lint]
+    steps: [./smoke]
+deploy:
+  artifact: dist/
+  path: /srv/shop
+  migrate: ./manage.py migrate
+  activate: sudo systemctl restart shop
+  health: {url: "http://127.0.0.1:8000/healthz", timeout: 30s}
+  strategy: {waves: [1, 2, rest]}
+"""
+_BROKEN = "image: python:3.12\nstages:\n  test:\n    needs: [biuld]\n    step: [pytest]\n  build:\n    steps: [make]\n"
+_TITLES = (
+    "Sort the basket by shelf",
+    "Show delivery slots in the basket",
+    "Upgrade Django to 5.2.1",
+    "Retry payment webhooks with back-off",
+    "Correct the VAT summary on invoices",
+    "Cache product pages for anonymous visitors",
+    "Drop the unused price table",
+    "Log slow queries over 200 ms",
+    "Remember the last delivery address",
+    "Index orders by customer",
+    "Reserve stock per warehouse",
+    "Say why a voucher was refused",
+)
+_AUTHORS = ("bob", "dana", "erin", "bob", "dana")
+_RELEASE, _DEPLOY = 33, 108  # the numbers with which the story begins
+_WEB = [f"web-{number}" for number in range(1, 6)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """Who may look, and what each kind of page shows."""
+
+    operator: User
+    developer: User
+    paths: dict[str, str]
+
+
+def build() -> Scenery:
+    """Every kind of page with something on it; some of it runs, waits, or went wrong."""
+    operator, developer = factories.make_operator("alice"), factories.make_person("bob")
+    shop = factories.make_project("shop", clone_url="https://github.com/example/shop.git", next_run_number=1271)
+    Project.objects.filter(pk=shop.pk).update(next_release_number=_RELEASE, next_deploy_number=_DEPLOY)
+    factories.join(developer, shop, Role.DEVELOPER)
+    preview = _environment(shop, "preview", ["preview-1"], 9, ref_pattern="refs/heads/*")
+    production = _environment(shop, "production", [*_WEB, "work-1", "work-2"], 4)
+    staging = _environment(shop, "staging", [f"stage-{number}" for number in range(1, 7)], 5)
+    _tell_the_past(production, staging, preview)
+    deploy = _deploy_under_way(staging)
+    running = _run_under_way(shop)
+    broken, refused = _others()
+    _events(shop)
+    _look_at_hosts(production)
+    newest = Event.objects.filter(project=shop, kind=EventKind.PUSH).latest("pk")
+    place = "/projects/shop/environments"
+    return Scenery(
+        operator,
+        developer,
+        {
+            "dashboard": "/",
+            "project": "/projects/shop/",
+            "run": f"/projects/shop/runs/{running.number}/",
+            "red run": f"/projects/ledger/runs/{broken.number}/",
+            "refused run": f"/projects/site/runs/{refused.number}/",
+            "queued run": f"/projects/site/runs/{refused.number - 1}/",
+            "environment": f"{place}/production/",
+            "empty environment": f"{place}/preview/",
+            "hosts": f"{place}/production/hosts/",
+            "deploy": f"/projects/shop/deploys/{deploy.number}/",
+            "failed deploy": f"/projects/shop/deploys/{_failed(production).number}/",
+            "events": "/events/",
+            "event": f"/projects/shop/events/{newest.pk}/",
+            "account": "/account/",
+        },
+    )
+
+
+def _environment(project: Project, name: str, hosts: list[str], net: int, **fields: Any) -> Environment:
+    listed = [{"name": host, "address": f"10.0.{net}.{place}"} for place, host in enumerate(hosts, 11)]
+    return factories.make_environment(project, name, inventory={"hosts": listed}, **fields)
+
+
+def _tell_the_past(production: Environment, staging: Environment, preview: Environment) -> None:
+    """A green run a few hours apart; some reached production, one broke it and was taken back."""
+    factories.configure(production, {"WEB_WORKERS": "6", "CURRENCY": "EUR"})
+    for name in ("DATABASE_URL", "SECRET_KEY", "STRIPE_KEY"):
+        EnvironmentSecret.objects.create(environment=production, name=name, value="long-enough-value")
+    for place, title in enumerate(_TITLES):
+        ago = (len(_TITLES) - place) * 7 * HOUR
+        run = _finished_run(production.project, title, _AUTHORS[place % 5], red=place == 2)
+        pasts.move_run(run, ago, 250 + 37 * (place * place % 5))
+        release = releases.release(run)
+        if release is not None:
+            pasts.move_release(release, ago - 300)
+            _deploy_of_the_past(release, place, ago - HOUR, production, staging)
+    factories.make_live(preview, Release.objects.latest("number"))
+    web = Host.objects.filter(environment=production)
+    pasts.check_hosts(web, MINUTE)
+    pasts.check_hosts(web.filter(name="web-4"), 36 * MINUTE, healthy=False, health_detail="answers 503")
+
+
+def _deploy_of_the_past(
+    release: Release, place: int, ago: float, production: Environment, staging: Environment
+) -> None:
+    if place < 11:
+        pasts.move_deploy(factories.make_live(staging, release), ago, 81)
+    if place == 9:
+        factories.configure(production, {"WEB_WORKERS": "8", "CURRENCY": "EUR", "SLOW_QUERY_MS": "200"})
+    if place in (1, 5, 7, 9):
+        pasts.move_deploy(factories.make_live(production, release, actor="dana (#3)"), ago - HOUR, 128)
+    if place == 8:
+        failed = factories.make_deploy(production, release, actor="bob (#2)", why="the fair starts tomorrow")
+        factories.finish_deploy(failed, Status.FAILED, "web-1: health check answered 503 for 30 s")
+        assert failed.undone_by is not None
+        pasts.move_deploy(failed, ago - HOUR, 64)
+        pasts.move_deploy(factories.finish_deploy(failed.undone_by), ago - HOUR - 65, 21)
+        pasts.quarantine_release(release, ago - HOUR - 64)
+
+
+def _finished_run(project: Project, title: str, author: str, red: bool = False) -> Run:
+    run = factories.make_run(project, spec=SPEC, title=title, author=author, actor=author, payload=_payload(title))
+    while run.stages.filter(status=Status.QUEUED).exists():
+        stage = run.stages.filter(status=Status.QUEUED).order_by("position")[0]
+        status = Status.FAILED if red and stage.name == "unit" else Status.SUCCEEDED
+        factories.finish_stage(run, stage.name, status, text=prints.SHORT)
+    return run
+
+
+def _run_under_way(shop: Project) -> Run:
+    title = "Make stock reservation safe under retries"
+    run = factories.make_run(shop, spec=SPEC, title=title, author="bob", actor="bob", payload=_payload(title))
+    for name in ("lint", "build"):
+        factories.finish_stage(run, name, text=prints.SHORT)
+    attempt = factories.start_stage(run, "unit")
+    factories.print_steps(attempt, [prints.TESTS])
+    factories.finish_stage(run, "browser", Status.FAILED, text=prints.SHORT)
+    pasts.move_run(run, 221, 330)
+    return run
+
+
+def _deploy_under_way(staging: Environment) -> Deploy:
+    """The first of three waves is done, the second on its way; another deploy waits behind it."""
+    newest = Release.objects.latest("number")
+    deploy = deploying.claim_deploy(factories.make_deploy(staging, newest, actor="charlie (#4)").pk, "deploy-1").deploy
+    hosts = [Listed(host["name"], host["address"]) for host in staging.inventory["hosts"]]
+    rows = {row.host.name: row for row in deploying.freeze(deploy, [hosts[:1], hosts[1:3], hosts[3:]])}
+    for row in rows.values():
+        row.deploy = deploy
+        deploying.note_phase(row, Phase.UPLOADED)
+    deploying.append_output(deploy, deploy.log, prints.PLAN, len(prints.PLAN))
+    deploying.note_migrated(deploy)
+    factories.finish_host(deploy, "stage-1")
+    for name, phase in (("stage-2", Phase.HEALTH), ("stage-3", Phase.SWITCHING)):
+        deploying.start_host(rows[name])
+        _say(deploy, rows[name].log, prints.HOST)
+        deploying.note_phase(rows[name], phase)
+    factories.make_deploy(staging, Release.objects.get(number=newest.number - 1), actor="erin (#5)")
+    pasts.move_running_deploy(deploy, 84)
+    return deploy
+
+
+def _say(deploy: Deploy, log: Log, text: bytes) -> None:
+    deploying.append_output(deploy, log, text, len(text))
+
+
+def _failed(production: Environment) -> Deploy:
+    return Deploy.objects.get(environment=production, status=Status.FAILED)
+
+
+def _others() -> tuple[Run, Run]:
+    """A project whose branch is red, and one whose pipeline file is wrong."""
+    ledger = factories.make_project("ledger", next_run_number=861)
+    for place in range(9):
+        red = place > 6
+        run = factories.make_run(ledger, title=_TITLES[-1 - place], author="erin")
+        if red:
+            factories.finish_stage(run, "build", Status.FAILED, text=prints.TESTS)
+        factories.finish_run(run)
+        pasts.move_run(run, (10 - place) * 2 * HOUR, 120 + place * place % 7 * 20)
+    site = factories.make_project("site", default_branch="trunk", next_run_number=317)
+    waiting = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="", author="")
+    pasts.move_run(waiting, 40, 0)
+    refused = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="Test on 3.13", author="dana")
+    _refuse(refused)
+    pasts.move_run(refused, 12 * MINUTE, 1)
+    return run, refused
+
+
+def _refuse(run: Run) -> None:
+    try:
+        parse(_BROKEN)
+    except SpecError as error:
+        told = f".slipway.yml has {len(error.problems)} mistakes"
+        lifecycle.reject(run, Status.FAILED, told, [asdict(problem) for problem in error.problems])
+
+
+def _events(shop: Project) -> None:
+    """What arrives beside pushes, newest last."""
+    pull = {"action": "opened", "number": 88, "pull_request": {"title": "Greet <script>alert(1)</script>"}}
+    told = [
+        factories.make_event(shop, kind=EventKind.PING, ref="", name="ping", title="", payload={"zen": "Be plain."}),
+        factories.make_event(shop, kind=EventKind.DELETION, ref="refs/heads/wip/slots", title="", actor="dana"),
+        factories.make_event(
+            shop, kind=EventKind.PULL_REQUEST, ref="refs/heads/x", title="Greet", actor="eve", fork=True, payload=pull
+        ),
+    ]
+    for place, event in enumerate(told):
+        pasts.move_event(event, (5 - place) * 4 * MINUTE)
+
+
+def _look_at_hosts(production: Environment) -> None:
+    """The answers of an inventory and of a scan in which one key changed and one host did not answer."""
+    listed = [(host["name"], host["address"]) for host in production.inventory["hosts"]]
+    found = [{"name": name, "address": address, "external_id": f"i-0aa{address[-2:]}"} for name, address in listed]
+    _answer(Kind.INVENTORY, production, {"hosts": found})
+    keys = [_key(place, known) for place, known in ((1, "same"), (2, "new"), (3, "changed"))]
+    unreachable = [{"address": "10.0.4.14:22", "why": "no answer within 5 s"}]
+    _answer(Kind.HOST_KEYS, production, {"keys": keys, "unreachable": unreachable})
+    factories.make_host_key(production, "10.0.4.11")
+
+
+def _key(place: int, known: str) -> dict[str, object]:
+    seen = {"address": f"10.0.4.1{place}", "port": 22, "known": known}
+    shown = {"key_type": "ssh-ed25519", "public_key": f"AAAA{place}", "fingerprint": f"SHA256:{'abc'[place - 1] * 43}"}
+    return {**seen, **shown}
+
+
+def _answer(kind: Kind, environment: Environment, value: dict[str, object]) -> None:
+    probe = probes.claim(probes.ask(kind, environment.pk, "alice (#1)").pk, "control-1")
+    probes.answer(probe, value)
+
+
+def _payload(title: str) -> dict[str, object]:
+    commit = {"message": title, "modified": ["orders/reserve.py", "orders/tests/test_reserve.py"]}
+    return {"ref": "refs/heads/main", "pusher": {"name": "bob"}, "commits": [commit]}

@@ -1,0 +1,25 @@
+"""`make screenshots`: the pictures in docs/screenshots, of a server with a past. Not a test, but it stands on the same."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.browser.scenery import build
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+PAGES = ("dashboard", "project", "run", "environment", "deploy", "events")
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_take_pictures(theme: str, visitor_of: Visit) -> None:
+    scenery = build()
+    visitor = visitor_of(color_scheme=theme, reduced_motion="reduce")
+    visitor.signs_in_as(scenery.operator)
+    FOLDER.mkdir(exist_ok=True)
+    for page, window, suffix in (*((page, DESK, "") for page in PAGES), ("run", PHONE, "-390")):
+        visitor.page.set_viewport_size(window)
+        visitor.open(scenery.paths[page])
+        visitor.page.get_by_text("Live", exact=True).wait_for()
+        visitor.page.screenshot(path=FOLDER / f"{page}{suffix}-{theme}.png")

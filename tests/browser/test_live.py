@@ -1,0 +1,207 @@
+"""An open page follows its records: by hint and fragment while all is well, by asking again when it is not."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipelines.deploys import lifecycle as deploying
+from pipelines.deploys.models import Phase
+from pipelines.runs import lifecycle, output
+from pipelines.runs.models import Attempt, Run
+from pipelines.states.status import Status
+from tests.browser.conftest import Visit
+from tests.browser.visitor import Visitor
+from tests.browser.web import Web
+from tests.factories import (
+    begin_deploy,
+    finish_host,
+    finish_stage,
+    make_deploy,
+    make_environment,
+    make_event,
+    make_live,
+    make_operator,
+    make_project,
+    make_run,
+    print_steps,
+    start_stage,
+)
+from tests.server.live.conftest import OwnRedis
+
+SECONDS = 1000
+LOST = "WebSocket connection to|ERR_CONNECTION_REFUSED|htmx:(afterRequest|sendError)"
+_LISTEN = """() => {
+  window.heard = [];
+  window.untouched = true;
+  document.body.addEventListener("slipway:changed", (event) => window.heard.push(event.detail.subject));
+}"""
+
+
+@pytest.fixture
+def operator(visitor: Visitor) -> Visitor:
+    visitor.signs_in_as(make_operator())
+    return visitor
+
+
+def page_of(run: Run, stage: str = "") -> str:
+    return f"/projects/{run.project.name}/runs/{run.number}/" + (f"?stage={stage}" if stage else "")
+
+
+def wire(page: Page, words: str | re.Pattern[str], seconds: float = 20) -> None:
+    expect(page.locator("#wire")).to_have_text(words, timeout=seconds * SECONDS)
+
+
+def watch(visitor: Visitor, path: str) -> Page:
+    """Open a page, wait until it is live, and mark it, so that a reload would show."""
+    visitor.open(path)
+    wire(visitor.page, "Live")
+    visitor.page.evaluate(_LISTEN)
+    return visitor.page
+
+
+def was_told(page: Page, subject: str) -> bool:
+    """Whether a hint about such a record came to this very page, that nobody has loaded again."""
+    told: bool = page.evaluate("kind => window.untouched && window.heard.includes(kind)", subject)
+    return told
+
+
+def test_a_run_moves_on_the_open_page_without_a_reload(operator: Visitor) -> None:
+    run = make_run()
+    page = watch(operator, page_of(run))
+    finish_stage(run, "build")
+    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=20 * SECONDS)
+    finish_stage(run, "test", Status.FAILED)
+    expect(page.locator("#facts")).to_contain_text("failed", timeout=20 * SECONDS)
+    assert was_told(page, "run")
+
+
+def test_the_first_page_shows_a_push_as_it_arrives(operator: Visitor) -> None:
+    project = make_project("shop")
+    page = watch(operator, "/")
+    event = make_event(project)
+    assert event.run is not None
+    expect(page.locator("#rail")).to_contain_text(f"shop run {event.run.number}", timeout=20 * SECONDS)
+    lifecycle.reject(event.run, Status.FAILED, "there is no .slipway.yml at this commit")
+    expect(page.locator("#needs")).to_contain_text("there is no .slipway.yml", timeout=20 * SECONDS)
+    assert was_told(page, "project")
+
+
+def test_a_deploy_is_followed_host_by_host(operator: Visitor) -> None:
+    environment = make_environment(make_project("shop"), "production")
+    deploy = begin_deploy(make_deploy(environment))
+    page = watch(operator, f"/projects/shop/deploys/{deploy.number}/")
+    row = deploy.hosts.select_related("log", "host").get(host__name="web-1")
+    row.deploy = deploy
+    deploying.start_host(row)
+    deploying.note_phase(row, Phase.HEALTH)
+    expect(page.locator("#hosts")).to_contain_text("checking health", ignore_case=True, timeout=20 * SECONDS)
+    deploying.finish_host(row, Status.SUCCEEDED)
+    expect(page.locator("#waves")).to_contain_text("1 of 1", timeout=20 * SECONDS)
+    finish_host(deploy, "web-2")
+    deploying.finish_deploy(deploy, Status.SUCCEEDED)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    assert was_told(page, "deploy")
+
+
+def test_what_is_live_changes_under_the_eyes_of_the_operator(operator: Visitor) -> None:
+    environment = make_environment(make_project("shop"), "production")
+    first = make_live(environment).release
+    page = watch(operator, "/projects/shop/environments/production/")
+    expect(page.locator("#rollback")).to_contain_text("no earlier release")
+    second = make_live(environment).release
+    expect(page.locator("#head")).to_contain_text(f"production runs release {second.number}", timeout=20 * SECONDS)
+    expect(page.locator("#rollback button")).to_contain_text(f"Roll back to release {first.number}")
+    assert was_told(page, "environment")
+
+
+TEXT = (
+    b"\x1b[1mbold\x1b[0m and \x1b[32mgreen\x1b[0m\n",
+    b"gr\xc3",  # a letter, a line and a colour are cut where the chunk ends
+    b"\xbcn\n\x1b[3",
+    b"1mred\x1b[0m <script>document.title = 'taken'</script>\n",
+    b"  indented\ttab\n\nno newline yet",
+)
+LINES = [
+    "bold and green",
+    "grün",
+    "red <script>document.title = 'taken'</script>",
+    "  indented\ttab",
+    "",
+    "no newline yet",
+]
+
+
+def lines(page: Page) -> list[str]:
+    return page.locator(".log .ln > span").all_text_contents()
+
+
+def shows(page: Page, expected: Sequence[str]) -> None:
+    """Wait for as many lines, and for the last to be whole; then every one must be exact."""
+    expect(page.locator(".log .ln > span")).to_have_count(len(expected), timeout=25 * SECONDS)
+    expect(page.locator(".log .ln > span").last).to_have_text(expected[-1], use_inner_text=True, timeout=25 * SECONDS)
+    assert lines(page) == list(expected)
+
+
+def printing() -> Attempt:
+    attempt = start_stage(make_run(), "build")
+    print_steps(attempt, [TEXT[0]])
+    return attempt
+
+
+def say(attempt: Attempt, *texts: bytes) -> None:
+    for text in texts:
+        attempt.log.refresh_from_db()
+        output.append(attempt, text, attempt.log.raw_size + len(text))
+
+
+def test_the_log_comes_live_late_and_reloaded_with_the_exact_text(operator: Visitor, visitor_of: Visit) -> None:
+    attempt = printing()
+    path = page_of(attempt.stage.run, "build")
+    page = watch(operator, path)
+    shows(page, LINES[:1])
+    say(attempt, *TEXT[1:])
+    shows(page, LINES)
+    page.reload()
+    shows(page, LINES)
+    late = visitor_of(storage_state=operator.context.storage_state())
+    late.open(path)
+    shows(late.page, LINES)
+    assert page.title() == late.page.title() != "taken"
+    coloured = page.locator(".log .ln > span, .log .ln .a32, .log .ln .a31")
+    assert len(set(coloured.evaluate_all("all => all.map(one => getComputedStyle(one).color)"))) == 3
+
+
+def test_a_web_process_that_is_killed_is_said_to_be_lost_and_costs_nothing(operator: Visitor, web: Web) -> None:
+    attempt = printing()
+    page = watch(operator, page_of(attempt.stage.run, "build"))
+    shows(page, LINES[:1])
+    web.kill()
+    wire(page, re.compile(r"^Lost, trying again in \d+ s$"))
+    expect(page.locator("#wire")).to_have_class(re.compile("wire--lost"))
+    expect(page.locator(".log__end .wire")).to_have_text(re.compile("^Lost, trying again in"))
+    say(attempt, *TEXT[1:])
+    lifecycle.finish_attempt(attempt, Status.FAILED, reason="step 1 ended with code 1", exit_code=1)
+    web.start()
+    wire(page, "Live", 40)
+    shows(page, LINES)
+    expect(page.locator("#facts")).to_contain_text("failed", timeout=20 * SECONDS)
+    expect(page.locator(".log__end .wire")).to_have_text("The end")
+    assert page.evaluate("window.untouched")
+    operator.expects(LOST)
+
+
+def test_without_redis_the_page_still_follows(operator: Visitor, layer: OwnRedis) -> None:
+    attempt = printing()
+    run = attempt.stage.run
+    page = watch(operator, page_of(run, "build"))
+    layer.stop()
+    say(attempt, *TEXT[1:])
+    shows(page, LINES)
+    lifecycle.finish_attempt(attempt, Status.SUCCEEDED, exit_code=0)
+    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=20 * SECONDS)
+    layer.start()
+    finish_stage(run, "test")
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    assert page.evaluate("window.untouched")

@@ -1,0 +1,50 @@
+"""One scene for all stories of the session, and a project of its own for each."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.ground import ground
+from tests.lab.redis_server import OwnRedis
+from tests.lab.scene import Scene, scene
+from tests.stories.works import Works
+
+_HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stories take longest and share one scene: all go to one worker, and first."""
+    stories = [item for item in items if item.path.is_relative_to(_HERE)]
+    for item in stories:
+        item.add_marker(pytest.mark.xdist_group("stories"))
+    items[:] = stories + [item for item in items if item not in stories]
+
+
+@pytest.fixture(scope="session")
+def story_redis() -> Iterator[OwnRedis]:
+    """The server's Redis, so that a story can take it away."""
+    directory = Path(tempfile.mkdtemp(prefix="slipway-redis-"))
+    redis = OwnRedis(directory, "--appendonly", "yes")
+    redis.start()
+    yield redis
+    redis.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def stage(story_redis: OwnRedis) -> Iterator[Scene]:
+    """Code host, cloud, three hosts, chat, and a server with its operator."""
+    with ground() as here, scene(here, REDIS_URL=story_redis.url, POLL_SECONDS="2") as opened:
+        yield opened
+
+
+@pytest.fixture
+def works(stage: Scene, request: pytest.FixtureRequest, busybox_image: str, python_image: str) -> Works:
+    """A new project, named after the test."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:50].strip("-")
+    return Works(stage, name, stage.add_project(name), busybox_image, python_image)
