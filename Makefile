@@ -8,7 +8,7 @@ READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS)
 
-.PHONY: demo up test suite test-faults screenshots check bench-pipeline bench-log bench-webhook
+.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook
 .PHONY: check-style check-format check-types check-imports check-migrations
 
 demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
@@ -29,6 +29,9 @@ test-faults: ## kill -9 at every named point, and KILLS=200 at random, by SEED=n
 
 screenshots: ## The pictures in docs/screenshots, taken anew.
 	@$(READY) test $(BIN)/python -m pytest -q tests/browser/screenshots.py
+
+try-compose: ## The demo's acts on docker-compose.yml; ARGS=docker-compose chooses the older client.
+	@$(READY) demo $(BIN)/python -m tests.lab.compose $(ARGS)
 
 check: ## Style, types, imports, migrations.
 	@$(READY) check $(MAKE) --no-print-directory -j4 -k -O check-style check-format check-types check-imports check-migrations

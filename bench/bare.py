@@ -67,7 +67,7 @@ def bare_view(directory: Path) -> Iterator[str]:
         process.wait(10)
 
 
-def _row(payload: dict[str, Any], body: bytes) -> list[object]:
+def _row(payload: dict[str, Any], body: bytes) -> list[str | bytes]:
     return [payload["ref"], payload["after"], body]
 
 

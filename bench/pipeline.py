@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bench import report
-from bench.stand import Stand, stand, verdict_of
+from bench.stand import Stand, stand, turns, verdict_of
 from tests.lab import payloads
 from tests.lab.webhooks import deliver
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.runs.models import Run
 
 PAIRS = 15
+MEASURE_SECONDS = 60
 RATIO_MAX = 1.6
 _RUN_SECONDS = 60
 
@@ -35,16 +36,16 @@ def main() -> None:
     """Measure in pairs and print."""
     with stand() as here:
         ours, bare, moments = [], [], []
-        for number in range(-1, PAIRS):  # the first pair only warms up
+        _ours(here, -1)
+        _bare(here)
+        for number in turns(PAIRS, MEASURE_SECONDS):
             seconds, run = _ours(here, number)
-            pair = (seconds, _bare(here))
-            if number >= 0:
-                ours.append(pair[0])
-                bare.append(pair[1])
-                moments.append(_moments(run))
+            ours.append(seconds)
+            bare.append(_bare(here))
+            moments.append(_moments(run))
     figure = report.paired(ours, bare)
     rows = [(name, min(each), statistics.median(each), max(each)) for name, each in _rows(ours, bare)]
-    report.table(f"{PAIRS} pairs by turns, in seconds", ["", "least", "median", "most"], rows)
+    report.table(f"{len(ours)} pairs by turns, in seconds", ["", "least", "median", "most"], rows)
     names = [name for name, _ in moments[0]]
     medians = [statistics.median(each[place][1] for each in moments) for place in range(len(names))]
     report.table("where ours goes, medians", ["until", "seconds"], list(zip(names, medians, strict=True)))

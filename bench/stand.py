@@ -25,6 +25,7 @@ BRANCH = "refs/heads/main"
 PROJECT = "bench"
 SECRET = uuid.uuid4().hex
 _LOOK_SECONDS = 0.004
+_TURNS_MIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def stand(**settings: str) -> Iterator[Stand]:
 def _open_records(running: Server) -> None:
     import django
 
-    os.environ.update(running.settings | {"DJANGO_SETTINGS_MODULE": "server.settings", "SLIPWAY_LOG_LEVEL": "WARNING"})
+    os.environ.update(
+        dict(running.settings) | {"DJANGO_SETTINGS_MODULE": "server.settings", "SLIPWAY_LOG_LEVEL": "WARNING"}
+    )
     django.setup()
 
 
@@ -72,6 +75,15 @@ def _add_project(repository: Repository) -> None:
     from pipelines.projects.models import Project
 
     Project.objects.create(name=PROJECT, clone_url=str(repository.bare), webhook_secret=SECRET)
+
+
+def turns(at_most: int, seconds: float) -> Iterator[int]:
+    """0, 1, 2 …, as long as `seconds` have not passed, but three at least: a busy machine measures fewer pairs."""
+    began = time.monotonic()
+    for number in range(at_most):
+        if number >= _TURNS_MIN and time.monotonic() - began > seconds:
+            return
+        yield number
 
 
 def verdict_of(sha: str, seconds: float) -> "Run":

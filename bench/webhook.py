@@ -6,6 +6,7 @@ The yardstick is a bare Django view under uvicorn that stores one row and checks
 load but on a machine that does nothing else.
 """
 
+import contextlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,12 @@ from pathlib import Path
 
 from bench import report
 from bench.bare import bare_view
-from bench.doorbell import Doorbell, doorbell
 from bench.history import many_commits
 from bench.load import CONNECTIONS, Answered, Delivery, load
 from bench.stand import BRANCH, SECRET, Stand, stand, until
 from tests.lab import payloads
 from tests.lab.payloads import Movement
+from tests.lab.redis_server import OwnRedis
 
 DELIVERIES = 2000
 WARM_UP = 100
@@ -32,8 +33,8 @@ _SPEC = "image: {image}\nstages:\n  build: {{steps: [echo build], when: {{branch
 def main() -> None:
     """Measure one state of Redis after the other, then the yardstick, and print."""
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as directory:
-        with doorbell(Path(directory)) as bell, stand(REDIS_URL=bell.url) as here:
-            phases = dict(_phases(here, bell))
+        with _redis(Path(directory)) as own, stand(REDIS_URL=own.url) as here:
+            phases = dict(_phases(here, own))
             once = _each_once(here)
         bare = _bare(Path(directory))
     rows = [_row(name, answered) for name, answered in [*phases.items(), ("bare Django view", bare)]]
@@ -44,18 +45,29 @@ def main() -> None:
     report.conclude(figure, [*demands, report.Demand("every delivery is one event and one run", once)])
 
 
-def _phases(here: Stand, bell: Doorbell) -> Iterator[tuple[str, Answered]]:
+def _phases(here: Stand, own: OwnRedis) -> Iterator[tuple[str, Answered]]:
     spec = {".slipway.yml": _SPEC.format(image=here.image)}
     commits = iter(many_commits(here.repository, spec, WARM_UP + 3 * DELIVERIES))
     _send(here, [next(commits) for _ in range(WARM_UP)])
     yield "Redis runs", _send(here, [next(commits) for _ in range(DELIVERIES)])
-    bell.freeze()
+    own.freeze()
     yield "Redis frozen", _send(here, [next(commits) for _ in range(DELIVERIES)])
-    bell.thaw()
-    bell.stop()
+    own.thaw()
+    own.stop()
     yield "Redis stopped", _send(here, [next(commits) for _ in range(DELIVERIES)])
-    bell.start()
+    own.start()
     _await_more_plans()
+
+
+@contextlib.contextmanager
+def _redis(directory: Path) -> Iterator[OwnRedis]:
+    """One that no supervisor starts again."""
+    own = OwnRedis(directory, "--appendonly", "yes")
+    own.start()
+    try:
+        yield own
+    finally:
+        own.stop()
 
 
 def _send(here: Stand, moves: Sequence[Movement]) -> Answered:

@@ -188,18 +188,26 @@ class Mirror:
 
         Made once for a commit and ref. The file stays for an hour at least; open it before then.
         """
-        check_sha(sha)
-        check_ref(ref)
-        target = self._workspaces / f"{sha}-{_digest(ref)}.tar"
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(target)
-            return target
+        if (made := self.workspace_at_hand(sha, ref)) is not None:
+            return made
         self._workspaces.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="making-", dir=self._workspaces) as folder:
             evict(self._workspaces)
             self._write_workspace(Path(folder), sha, ref)
-            Path(folder, "tar").replace(target)
-        return target
+            return Path(folder, "tar").replace(self._workspace_path(sha, ref))
+
+    def workspace_at_hand(self, sha: str, ref: str) -> Path | None:
+        """What `workspace` has made before on this machine, without asking git; None if it is not there any more."""
+        check_sha(sha)
+        check_ref(ref)
+        made = self._workspace_path(sha, ref)
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(made)
+            return made
+        return None
+
+    def _workspace_path(self, sha: str, ref: str) -> Path:
+        return self._workspaces / f"{sha}-{_digest(ref)}.tar"
 
     @property
     def _workspaces(self) -> Path:

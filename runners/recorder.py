@@ -8,7 +8,7 @@ from pipelines.logs.marks import StepMark
 from runners.masking import LogFilter, Piece
 
 LOG_BYTES_MAX = 256 * 1024 * 1024
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 512 * 1024
 BATCH_SECONDS = 0.1
 
 

@@ -79,6 +79,8 @@ def _plan(attempt: Attempt, spec: StageSpec, secrets: Mapping[str, str]) -> Cont
 def _workspace(run: Run) -> Path:
     """The commit as a tar on this machine; the runner that planned the run may have been on another."""
     mirror = mirror_of(run.project)
+    if (made := mirror.workspace_at_hand(run.sha, run.ref)) is not None:
+        return made
     mirror.fetch(run.ref, run.sha, run=str(run.pk))
     return mirror.workspace(run.sha, run.ref)
 

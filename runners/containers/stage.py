@@ -118,7 +118,7 @@ class _Performance:
             return Verdict(Status.FAILED, f"its log reached the limit of {settings.SLIPWAY_LOG_LIMIT_MB} MiB", end.code)
         if end.code == 0:
             return Verdict(Status.SUCCEEDED, exit_code=0)
-        if stopped is not None:
+        if stopped is not None and not self._ended_by_itself(container, end.code):
             return replace(stopped, exit_code=end.code)
         if end.oom_killed:
             memory = f"it needed more than its {settings.SLIPWAY_STAGE_MEMORY_MB} MiB of memory"

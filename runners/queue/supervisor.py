@@ -3,9 +3,11 @@
 Knows them by their command lines only.
 """
 
+import contextlib
 import logging
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 5.0
 STOP_SECONDS = 20.0
+WEB = "web"
+WEB_SECONDS = 10.0
 
 
 class NoRedis(SystemFault):
@@ -78,6 +82,8 @@ def run(stop: threading.Event) -> None:
     others = [Child(name, command) for name, command in _commands()]
     for child in others:
         child.start()
+        if child.name == WEB:
+            _wait_for_web(child, stop)
     while not stop.wait(0.2):
         for child in [*children, *others]:
             child.look_after()
@@ -108,7 +114,7 @@ def _commands() -> list[tuple[str, list[str]]]:
         "deploy": settings.SLIPWAY_DEPLOY_WORKERS,
     }
     return [
-        ("web", web),
+        (WEB, web),
         *((f"{line} worker", [*manage, "worker", line]) for line, count in workers.items() for _ in range(count)),
         ("clock", [*manage, "clock"]),
         ("announcer", [*manage, "announce"]),
@@ -154,6 +160,17 @@ def _wait_for_redis(child: Child, stop: threading.Event) -> None:
         if child.process is not None and child.process.poll() is not None:
             raise NoRedis(f"Redis ended at once with status {child.process.returncode}; its message stands above")
     raise NoRedis("Redis did not answer within 10 seconds")
+
+
+def _wait_for_web(child: Child, stop: threading.Event) -> None:
+    """Let it come up before the others, which keep the machine busy while they start; not for long."""
+    until = time.monotonic() + WEB_SECONDS
+    while time.monotonic() < until and child.process is not None and child.process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection((settings.SLIPWAY_BIND, settings.SLIPWAY_PORT), 1).close()
+            return
+        if stop.wait(0.05):
+            return
 
 
 def _stop(children: Sequence[Child]) -> None:

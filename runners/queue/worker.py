@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from importlib import import_module
 from types import FrameType
 
 from django.db import DatabaseError
@@ -25,6 +26,12 @@ logger = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 SWEEP_SECONDS = 20.0
 PLANNING_NICENESS = 5  # a burst of pushes is first of all received
+# What each kind of worker needs for its work: loaded when it starts, so that no push has to wait for it.
+STORIES = {
+    Line.CONTROL: "runners.planning",
+    Line.STAGE: "runners.containers.stage",
+    Line.DEPLOY: "runners.hosts.deploy",
+}
 
 
 class Worker(SimpleWorker):
@@ -43,6 +50,7 @@ def serve(line: Line) -> None:
     """Perform jobs of one queue until told to stop."""
     if line == Line.CONTROL:
         os.nice(PLANNING_NICENESS)
+    import_module(STORIES[line])
     connection = worker_connection()
     refuse_unsafe(connection)
     worker = Worker(

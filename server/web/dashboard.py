@@ -38,6 +38,11 @@ class UnderWay:
     deploy: Deploy | None
     usual_seconds: float | None
 
+    @property
+    def hosts(self) -> str:
+        """How far the hosts of a deploy have come."""
+        return sentences.hosts([row.status for row in self.deploy.hosts.all()]) if self.deploy else ""
+
 
 @login_required
 def dashboard(request: HttpRequest) -> HttpResponse:
@@ -71,7 +76,9 @@ def _under_way(
 ) -> tuple[list[UnderWay], list[UnderWay]]:
     """What runs, and what waits for its turn."""
     found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in runs.unfinished(projects)]
-    found += [UnderWay(None, deploy, None) for deploy in deploys.unfinished(projects)]
+    unfinished = deploys.unfinished(projects)
+    usual = deploys.usual({deploy.environment for deploy in unfinished})
+    found += [UnderWay(None, deploy, usual.get(deploy.environment_id)) for deploy in unfinished]
     return [one for one in found if _runs(one)], [one for one in found if not _runs(one)]
 
 

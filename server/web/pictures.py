@@ -14,6 +14,8 @@ from server.web.drawings import ruler as rulers
 from server.web.drawings import timeline as timelines
 from server.web.durations import clock, so_far
 
+_SPOILT = " did not succeed"  # how a stage says which other one it was skipped for
+
 
 def ribs(runs: Sequence[Run]) -> bars.Ribs:
     """`runs` from oldest to newest."""
@@ -46,5 +48,5 @@ def _note(stage: Stage) -> str:
     if stage.started_at is not None:
         return clock(so_far(stage))
     if stage.status == Status.SKIPPED:
-        return stage.reason or "skipped"
+        return f"no {stage.reason.removesuffix(_SPOILT)}" if stage.reason.endswith(_SPOILT) else stage.reason or "skipped"
     return stage.status

@@ -164,6 +164,7 @@ export class LogView {
   _lay() {
     const borders = [0, ...this.steps.map((step) => this.lines.at(step.begins)), this.lines.count];
     this._section(0, null).last = borders[1];
+    this.sections[0].root.hidden = !borders[1] && this.steps.length > 0; // nothing came before the first step
     this.steps.forEach((step, index) => {
       const section = this._section(index + 1, step);
       section.first = borders[index + 1];

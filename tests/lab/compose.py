@@ -9,6 +9,7 @@ import ipaddress
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from tests.lab.stack import WORKERS, Stack, Surroundings, build, find_client, la
 
 def main() -> int:
     """Play; 0 if every act held and nothing was left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both signals end the play, and all is taken down
     root = tempfile.mkdtemp(prefix="slipway-compose-")
     tempfile.tempdir = os.environ["TMPDIR"] = root
     os.environ[MARK] = root
@@ -51,6 +53,9 @@ def _tell(client: Sequence[str]) -> int:
         with ground() as here:
             sweep(here.engine)
             _play(here, client)
+    except KeyboardInterrupt:
+        _say("ended before the acts were over")
+        return 130
     except (RuntimeError, AssertionError, OSError, DockerException) as error:
         _say(f"did not hold: {error}")
         return 1
@@ -115,10 +120,10 @@ def _kill_workers(stack: Stack, play: Play) -> Iterator[str]:
     time.sleep(1)
     killed = [container for service in WORKERS for container in stack.containers(service)]
     for container in killed:
-        container.exec_run(["python", "-c", "import os; os.kill(-1, 9)"])
+        container.exec_run(["sh", "-c", "kill -9 -1"])
     yield f"{len(killed)} workers were killed within {time.monotonic() - began:.1f} s of the push"
     operator = play.scene.operator
-    ended = operator.await_run(PROJECT, 5), operator.await_deploy(PROJECT, 6)
+    ended = operator.await_run(PROJECT, 5, 120), operator.await_deploy(PROJECT, 6)
     if ended != ("succeeded", "succeeded"):
         raise DidNotHold(f"run 5 {ended[0]}, deploy 6 {ended[1]}")
     served = [sights.served(host).version for host in play.scene.fleet.hosts]

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -523,6 +524,16 @@ def test_a_submodule_is_an_empty_folder(shop: Repository, mirror: Mirror, tmp_pa
     sha = shop.git("rev-parse", "HEAD")
     mirror.fetch(MAIN, sha, "1")
     assert list((unpack(mirror.workspace(sha, MAIN), tmp_path / "out") / "lib").iterdir()) == []
+
+
+def test_a_workspace_that_was_made_is_found_without_git(shop: Repository, mirror: Mirror) -> None:
+    sha = shop.commit()
+    assert mirror.workspace_at_hand(sha, MAIN) is None
+    mirror.fetch(MAIN, sha, "1")
+    made = mirror.workspace(sha, MAIN)
+    shutil.rmtree(mirror.path)
+    assert mirror.workspace_at_hand(sha, MAIN) == made
+    assert mirror.workspace_at_hand(sha, "refs/tags/v1") is None
 
 
 def test_a_workspace_is_made_once_and_old_ones_go(

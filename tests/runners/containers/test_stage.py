@@ -327,6 +327,25 @@ def test_a_runner_that_dies_at_any_moment_changes_nothing(
     assert server.ours() == []
 
 
+def test_a_step_that_failed_in_time_is_the_reason_however_late_it_is_judged(
+    planned: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claimed(planned("  build:\n    timeout: 30s\n    steps: [exit 3]\n"))
+    with monkeypatch.context() as patched:
+        patched.setattr(lifecycle, "finish_attempt", die)
+        with pytest.raises(Dead):
+            stage.run(claim)
+    Attempt.objects.filter(pk=claim.attempt.pk).update(started_at=timezone.now() - timedelta(seconds=90))
+    stage.run(taken_over(claim.attempt))
+
+    attempt = Attempt.objects.get(pk=claim.attempt.pk)
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "step 1, exit 3, ended with code 3")
+
+
+def die(*_args: object, **_options: object) -> None:
+    raise Dead
+
+
 def test_a_runner_that_was_only_slow_steps_back(planned: Planned) -> None:
     claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
     slow = in_a_thread(claim)

@@ -1,5 +1,7 @@
 """Processes that should be there are started again, at once or after a growing pause."""
 
+import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pytest_django import Settings
 
 from runners.queue import supervisor
 from runners.queue.supervisor import MAX_PAUSE_SECONDS, Child, NoRedis
+from tests.lab.ground import free_port
 from tests.lab.redis_server import OwnRedis
 from tests.runners.queue.waiting import until
 
@@ -84,6 +87,38 @@ def test_a_supervisor_told_to_stop_leaves_nothing_running(monkeypatch: pytest.Mo
     supervisor.run(stop)
     assert [child.name for child in started] == ["one", "two"]
     assert all(child.process is not None and child.process.poll() is not None for child in started)
+
+
+def test_web_comes_up_before_the_others_begin(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.SLIPWAY_OWN_REDIS, settings.SLIPWAY_PORT = False, free_port()
+    web = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(settings.SLIPWAY_PORT)]
+    monkeypatch.setattr(supervisor, "_commands", lambda: [("web", web), ("worker", ["sleep", "63"])])
+    stop, start = threading.Event(), Child.start
+    answered: list[bool] = []
+
+    def note(child: Child) -> None:
+        if child.name == "worker":
+            answered.append(_listens(settings.SLIPWAY_PORT))
+            stop.set()
+        start(child)
+
+    monkeypatch.setattr(Child, "start", note)
+    supervisor.run(stop)
+    assert answered == [True]
+
+
+def test_a_web_that_ends_at_once_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.SLIPWAY_PORT = free_port()
+    web = Child("web", ["false"])
+    web.start()
+    began_at = time.monotonic()
+    supervisor._wait_for_web(web, threading.Event())
+    assert time.monotonic() - began_at < 2
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_socket_that_a_killed_redis_left_is_not_taken_for_a_redis(own_redis: OwnRedis) -> None:
