@@ -25,6 +25,7 @@ from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
 LEASE_SECONDS = 6
+MAX_TAKEOVERS = 8  # a deploy that outlived this many workers takes its workers down; it is not given another
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,11 @@ def _claim(deploy_id: int, owner: str) -> DeployClaim:
     resumed = deploy.status == Status.RUNNING
     if resumed:
         leases.take_over(Deploy.objects.filter(pk=deploy.pk), owner, LEASE_SECONDS, fence=fence)
+        Deploy.objects.filter(pk=deploy.pk).update(takeovers=F("takeovers") + 1)
     else:
         _refuse_unless_first(deploy)
         move(deploy, Status.RUNNING, owner=owner, lease_until=leases.until(LEASE_SECONDS), fence=fence)
-    deploy.refresh_from_db(fields=["owner", "lease_until", "fence"])
+    deploy.refresh_from_db(fields=["owner", "lease_until", "fence", "takeovers"])
     return DeployClaim(deploy, resumed)
 
 

@@ -220,6 +220,7 @@ class Deploy(Stateful, Leased):
     asked_by = models.CharField(max_length=150, blank=True, help_text="Empty: Slipway itself")
     why = models.CharField(max_length=300, blank=True)
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first in the environment's queue")
+    takeovers = models.PositiveSmallIntegerField(default=0, editable=False)
     migrated_at = models.DateTimeField(null=True, help_text="When `migrate` ended well; it is not run twice")
     cancel_requested_at = models.DateTimeField(null=True)
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="deploy")

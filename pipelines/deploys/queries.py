@@ -1,7 +1,7 @@
 """What pages ask about releases, environments and deploys; each question is a bounded number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 

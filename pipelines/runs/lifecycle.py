@@ -36,6 +36,24 @@ class Claim:
     resumed: bool
 
 
+def claim_planning(run_id: int, owner: str) -> Run:
+    """Begin to plan a queued run; raises LostRace while another worker does, so that a slow clone holds only one."""
+    waiting = Run.objects.filter(leases.free(), pk=run_id, status=Status.QUEUED)
+    if waiting.update(owner=owner, lease_until=leases.until(LEASE_SECONDS), fence=F("fence") + 1) != 1:
+        raise LostRace(f"run {run_id} is not waiting to be planned")
+    return Run.objects.select_related("project").get(pk=run_id)
+
+
+def renew_planning(run: Run) -> datetime | None:
+    """Prolong the planner's lease; raises LostLease after a takeover, or when the run was cancelled meanwhile."""
+    leases.renew(Run.objects.filter(pk=run.pk, status=Status.QUEUED), run.fence, LEASE_SECONDS)
+    return None
+
+
+def let_go_planning(run: Run) -> None:
+    leases.let_go(Run.objects.filter(pk=run.pk), run.fence)
+
+
 def plan(run: Run, spec: PipelineSpec, *, sha: str, digest: str, title: str, author: str) -> None:
     """Give a queued run its stages and start it; raises LostRace if somebody else has planned or cancelled it.
 

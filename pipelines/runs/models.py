@@ -27,8 +27,8 @@ class Outcome(models.TextChoices):
     STORED = "stored", "stored only"
 
 
-class Run(Stateful):
-    """One execution of the spec at a commit for one event; numbered per project."""
+class Run(Stateful, Leased):
+    """One execution of the spec at a commit for one event; numbered per project. The lease is its planner's."""
 
     machine = RUN
 

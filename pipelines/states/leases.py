@@ -26,6 +26,11 @@ def expired() -> Q:
     return Q(lease_until__lt=Now())
 
 
+def free() -> Q:
+    """Rows that nobody owns, or whose owner has not renewed in time."""
+    return Q(lease_until=None) | expired()
+
+
 def renew(rows: QuerySet[M], fence: int, seconds: float) -> None:
     """Prolong the lease of the one row in `rows`; raises LostLease if `fence` is no longer its fence."""
     if rows.filter(fence=fence, finished_at=None).update(lease_until=until(seconds)) != 1:

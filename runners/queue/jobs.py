@@ -6,6 +6,7 @@ nothing is harmless. The stories are imported where they are told: whoever rings
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, close_old_connections
@@ -18,7 +19,9 @@ from pipelines.projects.models import Project
 from pipelines.runs import lifecycle as runs
 from pipelines.runs import receiving
 from pipelines.runs.models import Run, Stage
+from pipelines.states import leases
 from pipelines.states.status import Status
+from runners.heartbeat import Heartbeat
 from runners.queue.bell import bell
 from runners.queue.interruption import Interrupted, interruptible
 from runners.queue.owner import me
@@ -34,7 +37,8 @@ def plan_run(run_id: int) -> None:
     waiting: int | None = run_id
     while waiting is not None:
         _perform(_plan, waiting)
-        waiting = Run.objects.filter(status=Status.QUEUED, pk__gt=waiting).values_list("pk", flat=True).first()
+        queued = Run.objects.filter(leases.free(), status=Status.QUEUED, pk__gt=waiting)
+        waiting = queued.order_by("pk").values_list("pk", flat=True).first()
 
 
 def release_run(run_id: int) -> None:
@@ -82,12 +86,14 @@ def _perform(story: Callable[[int], object], row_id: int) -> None:
 def _plan(run_id: int) -> None:
     from runners import planning
 
-    run = Run.objects.select_related("project").get(pk=run_id)
-    if run.status != Status.QUEUED:
-        raise LostRace(f"{run} is {run.status}")
+    run = runs.claim_planning(run_id, me())
     try:
-        planning.plan(run)
+        with Heartbeat(partial(runs.renew_planning, run), lease_seconds=runs.LEASE_SECONDS):
+            planning.plan(run)
     except (LostRace, *DATABASE_AWAY):
+        raise
+    except Interrupted:
+        runs.let_go_planning(run)
         raise
     except Exception as error:
         logger.exception("%s could not be planned", run)
@@ -122,6 +128,9 @@ def _deploy(deploy_id: int) -> None:
     from runners.hosts.deploy import run as perform
 
     claim = deploys.claim_deploy(deploy_id, me())
+    if claim.deploy.takeovers > deploys.MAX_TAKEOVERS:
+        deploys.finish_deploy(claim.deploy, Status.ERRORED, "its workers died again and again; see their logs")
+        return
     try:
         perform(claim)
     except (LostRace, *DATABASE_AWAY):

@@ -32,7 +32,7 @@ def reconcile(connection: redis.Redis) -> int:
         for line, job, rows, first in (
             (Line.STAGE, jobs.run_stage, _lost(Attempt.objects.values_list("stage_id", flat=True)), True),
             (Line.DEPLOY, jobs.run_deploy, _lost(Deploy.objects.values_list("pk", flat=True)), True),
-            (Line.CONTROL, jobs.plan_run, _ids(Run.objects.filter(status=Status.QUEUED)), False),
+            (Line.CONTROL, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
             (Line.CONTROL, jobs.release_run, _unreleased(), False),
             (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
             (Line.STAGE, jobs.run_stage, _ids(Stage.objects.filter(status=Status.QUEUED)), False),

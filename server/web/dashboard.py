@@ -71,9 +71,7 @@ def _row(project: Project, line: Line, shelf: Shelf) -> Row:
     return Row(project, line, pictures.ribs(line.runs), ruler)
 
 
-def _under_way(
-    projects: Sequence[Project], lines: Mapping[int, Line]
-) -> tuple[list[UnderWay], list[UnderWay]]:
+def _under_way(projects: Sequence[Project], lines: Mapping[int, Line]) -> tuple[list[UnderWay], list[UnderWay]]:
     """What runs, and what waits for its turn."""
     found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in runs.unfinished(projects)]
     unfinished = deploys.unfinished(projects)

@@ -48,5 +48,7 @@ def _note(stage: Stage) -> str:
     if stage.started_at is not None:
         return clock(so_far(stage))
     if stage.status == Status.SKIPPED:
-        return f"no {stage.reason.removesuffix(_SPOILT)}" if stage.reason.endswith(_SPOILT) else stage.reason or "skipped"
+        return (
+            f"no {stage.reason.removesuffix(_SPOILT)}" if stage.reason.endswith(_SPOILT) else stage.reason or "skipped"
+        )
     return stage.status

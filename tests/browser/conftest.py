@@ -30,8 +30,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def web_process(
     django_db_setup: None,
-    own_redis: OwnRedis,
-    tmp_path_factory: pytest.TempPathFactory,  # noqa: F811
+    own_redis: OwnRedis,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Web]:
     made = Web(own_redis.url, tmp_path_factory.mktemp("web") / "web.log")
     yield made

@@ -88,12 +88,16 @@ def build() -> Scenery:
     production = _environment(shop, "production", [*_WEB, "work-1", "work-2"], 4)
     staging = _environment(shop, "staging", [f"stage-{number}" for number in range(1, 7)], 5)
     _tell_the_past(production, staging, preview)
+    broken = _red_branch()
+    _events(shop)
+    site = factories.make_project("site", default_branch="trunk", next_run_number=317)
+    refused = _refused_run(site)
     deploy = _deploy_under_way(staging)
     running = _run_under_way(shop)
-    broken, refused = _others()
-    _events(shop)
+    waiting = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="", author="", actor="dana")
+    pasts.move_run(waiting, 40, 0)
     _look_at_hosts(production)
-    newest = Event.objects.filter(project=shop, kind=EventKind.PUSH).latest("pk")
+    newest = Event.objects.get(run=running)
     place = "/projects/shop/environments"
     return Scenery(
         operator,
@@ -104,7 +108,7 @@ def build() -> Scenery:
             "run": f"/projects/shop/runs/{running.number}/",
             "red run": f"/projects/ledger/runs/{broken.number}/",
             "refused run": f"/projects/site/runs/{refused.number}/",
-            "queued run": f"/projects/site/runs/{refused.number - 1}/",
+            "queued run": f"/projects/site/runs/{waiting.number}/",
             "environment": f"{place}/production/",
             "empty environment": f"{place}/preview/",
             "hosts": f"{place}/production/hosts/",
@@ -209,31 +213,28 @@ def _failed(production: Environment) -> Deploy:
     return Deploy.objects.get(environment=production, status=Status.FAILED)
 
 
-def _others() -> tuple[Run, Run]:
-    """A project whose branch is red, and one whose pipeline file is wrong."""
+def _red_branch() -> Run:
+    """A project whose branch is red since its last run but one; the last of its runs."""
     ledger = factories.make_project("ledger", next_run_number=861)
     for place in range(9):
-        red = place > 6
-        run = factories.make_run(ledger, title=_TITLES[-1 - place], author="erin")
-        if red:
+        run = factories.make_run(ledger, title=_TITLES[-1 - place], author="erin", actor="erin")
+        if place > 6:
             factories.finish_stage(run, "build", Status.FAILED, text=prints.TESTS)
         factories.finish_run(run)
-        pasts.move_run(run, (10 - place) * 2 * HOUR, 120 + place * place % 7 * 20)
-    site = factories.make_project("site", default_branch="trunk", next_run_number=317)
-    waiting = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="", author="")
-    pasts.move_run(waiting, 40, 0)
-    refused = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="Test on 3.13", author="dana")
-    _refuse(refused)
-    pasts.move_run(refused, 12 * MINUTE, 1)
-    return run, refused
+        pasts.move_run(run, (11 - place) * 35 * MINUTE, 120 + place * place % 7 * 20)
+    return run
 
 
-def _refuse(run: Run) -> None:
+def _refused_run(site: Project) -> Run:
+    """One whose pipeline file is wrong."""
+    run = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="Test on 3.13", author="dana", actor="dana")
     try:
         parse(_BROKEN)
     except SpecError as error:
         told = f".slipway.yml has {len(error.problems)} mistakes"
         lifecycle.reject(run, Status.FAILED, told, [asdict(problem) for problem in error.problems])
+    pasts.move_run(run, 12 * MINUTE, 1)
+    return run
 
 
 def _events(shop: Project) -> None:
@@ -247,7 +248,7 @@ def _events(shop: Project) -> None:
         ),
     ]
     for place, event in enumerate(told):
-        pasts.move_event(event, (5 - place) * 4 * MINUTE)
+        pasts.move_event(event, (15 - place) * 4 * MINUTE)
 
 
 def _look_at_hosts(production: Environment) -> None:

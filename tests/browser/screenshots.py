@@ -1,15 +1,18 @@
-"""`make screenshots`: the pictures in docs/screenshots, of a server with a past. Not a test, but it stands on the same."""
+"""`make screenshots`: the pictures in docs/screenshots, of a server with a past. No test, but it stands on the same."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from tests.browser.conftest import Visit
 from tests.browser.scenery import build
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 PAGES = ("dashboard", "project", "run", "environment", "deploy", "events")
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -22,4 +25,12 @@ def test_take_pictures(theme: str, visitor_of: Visit) -> None:
         visitor.page.set_viewport_size(window)
         visitor.open(scenery.paths[page])
         visitor.page.get_by_text("Live", exact=True).wait_for()
-        visitor.page.screenshot(path=FOLDER / f"{page}{suffix}-{theme}.png")
+        picture = FOLDER / f"{page}{suffix}-{theme}.png"
+        visitor.page.screenshot(path=picture)
+        _shrink(picture)
+
+
+def _shrink(picture: Path) -> None:
+    """To a third, where pngquant is installed."""
+    if shutil.which("pngquant"):
+        subprocess.run(["pngquant", "--force", "--strip", "--output", picture, "256", picture], check=True)
