@@ -29,7 +29,7 @@ def _own_redis_socket(state: Path) -> Path:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    """postgres://user:password@host:port/name?sslmode=require; a host of %2Frun%2Fpostgresql is a socket's directory."""
+    """postgres://user:password@host:port/name?sslmode=require; %2Frun%2Fpostgresql as host is a socket directory."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise ImproperlyConfigured("SLIPWAY_DATABASE_URL is not of the form postgres://user:password@host:port/name")

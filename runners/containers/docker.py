@@ -223,11 +223,13 @@ class DockerExecutor:
 
     def _network_id(self) -> str:
         """The engine gives one name to two networks when asked at once; all agree on the oldest, by its id."""
-        if not self._networks():
-            mine = self._api.create_network(self._network, **confinement.network_options(self._server))["Id"]
-            if mine != self._networks()[0]:
-                self._api.remove_network(mine)
-        return self._networks()[0]
+        if there := self._networks():
+            return there[0]
+        mine = self._api.create_network(self._network, **confinement.network_options(self._server))["Id"]
+        oldest = self._networks()[0]
+        if mine != oldest:
+            self._api.remove_network(mine)
+        return oldest
 
     def _networks(self) -> list[str]:
         found = self._api.networks(names=[self._network])  # matches parts of names as well

@@ -5,7 +5,8 @@ nothing is harmless. The stories are imported where they are told: whoever rings
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -87,36 +88,26 @@ def _plan(run_id: int) -> None:
     from runners import planning
 
     run = runs.claim_planning(run_id, me())
-    try:
-        with Heartbeat(partial(runs.renew_planning, run), lease_seconds=runs.LEASE_SECONDS):
-            planning.plan(run)
-    except (LostRace, *DATABASE_AWAY):
-        raise
-    except Interrupted:
-        runs.let_go_planning(run)
-        raise
-    except Exception as error:
-        logger.exception("%s could not be planned", run)
-        runs.reject(run, Status.ERRORED, f"it could not be planned: {error}")
+    with (
+        _owned(
+            lambda why: runs.reject(run, Status.ERRORED, f"it could not be planned: {why}"),
+            partial(runs.let_go_planning, run),
+        ),
+        Heartbeat(partial(runs.renew_planning, run), lease_seconds=runs.LEASE_SECONDS),
+    ):
+        planning.plan(run)
 
 
 def _stage(stage_id: int) -> None:
     from runners.containers.stage import run as perform
 
     claim = runs.claim_stage(stage_id, me())
+    errored = partial(runs.finish_attempt, claim.attempt, Status.ERRORED)
     if claim.attempt.fence > runs.MAX_FENCE:
-        runs.finish_attempt(claim.attempt, Status.ERRORED, reason="its runners died again and again; see their logs")
+        errored(reason="its runners died again and again; see their logs")
         return
-    try:
+    with _owned(lambda why: errored(reason=why), partial(runs.let_go, claim.attempt)):
         perform(claim)
-    except (LostRace, *DATABASE_AWAY):
-        raise
-    except Interrupted:
-        runs.let_go(claim.attempt)
-        raise
-    except Exception as error:
-        logger.exception("%s broke", claim.attempt)
-        runs.finish_attempt(claim.attempt, Status.ERRORED, reason=_told(error))
 
 
 def _next_stage(stage_id: int) -> int | None:
@@ -128,19 +119,28 @@ def _deploy(deploy_id: int) -> None:
     from runners.hosts.deploy import run as perform
 
     claim = deploys.claim_deploy(deploy_id, me())
+    errored = partial(deploys.finish_deploy, claim.deploy, Status.ERRORED)
     if claim.deploy.takeovers > deploys.MAX_TAKEOVERS:
-        deploys.finish_deploy(claim.deploy, Status.ERRORED, "its workers died again and again; see their logs")
+        errored("its workers died again and again; see their logs")
         return
-    try:
+    with _owned(errored, partial(deploys.let_go, claim.deploy)):
         perform(claim)
+
+
+@contextmanager
+def _owned(end: Callable[[str], object], let_go: Callable[[], None]) -> Iterator[None]:
+    """Work under a lease of ours: whatever breaks is its errored end, in words; when we are told to stop, or lose the
+    lease or the database, it is left to whoever takes it over."""
+    try:
+        yield
     except (LostRace, *DATABASE_AWAY):
         raise
     except Interrupted:
-        deploys.let_go(claim.deploy)
+        let_go()
         raise
     except Exception as error:
-        logger.exception("%s broke", claim.deploy)
-        deploys.finish_deploy(claim.deploy, Status.ERRORED, _told(error))
+        logger.exception("the work broke")
+        end(_told(error))
 
 
 def _probe(probe_id: int) -> None:

@@ -139,7 +139,7 @@ def _tell_the_past(production: Environment, staging: Environment, preview: Envir
         if release is not None:
             pasts.move_release(release, ago - 300)
             _deploy_of_the_past(release, place, ago - HOUR, production, staging)
-    factories.make_live(preview, Release.objects.latest("number"))
+    pasts.move_deploy(factories.make_live(preview, Release.objects.latest("number")), 6 * HOUR, 40)
     web = Host.objects.filter(environment=production)
     pasts.check_hosts(web, MINUTE)
     pasts.check_hosts(web.filter(name="web-4"), 36 * MINUTE, healthy=False, health_detail="answers 503")
@@ -149,7 +149,7 @@ def _deploy_of_the_past(
     release: Release, place: int, ago: float, production: Environment, staging: Environment
 ) -> None:
     if place < 11:
-        pasts.move_deploy(factories.make_live(staging, release), ago, 81)
+        pasts.move_deploy(factories.make_live(staging, release), ago, 185)
     if place == 9:
         factories.configure(production, {"WEB_WORKERS": "8", "CURRENCY": "EUR", "SLOW_QUERY_MS": "200"})
     if place in (1, 5, 7, 9):

@@ -1,9 +1,10 @@
 """One scene for all stories of the session, and a project of its own for each."""
 
+import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in stories:
         item.add_marker(pytest.mark.xdist_group("stories"))
     items[:] = stories + [item for item in items if item not in stories]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A story that failed shows what the server wrote meanwhile."""
+    report = yield
+    works = getattr(item, "funcargs", {}).get("works")
+    if report.failed and isinstance(works, Works):
+        report.sections.append(("the server's log", works.scene.server.log[works.log_from :][-20000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +57,7 @@ def stage(story_redis: OwnRedis) -> Iterator[Scene]:
 @pytest.fixture
 def works(stage: Scene, request: pytest.FixtureRequest, busybox_image: str, python_image: str) -> Works:
     """A new project, named after the test."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:50].strip("-")
-    return Works(stage, name, stage.add_project(name), busybox_image, python_image)
+    mark = hashlib.sha256(request.node.name.encode()).hexdigest()[:6]
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
+    name = f"{words}-{mark}"
+    return Works(stage, name, stage.add_project(name), busybox_image, python_image, len(stage.server.log))

@@ -19,13 +19,17 @@ from tests.lab.webhooks import Delivered, Webhook, deliver
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """A project of its own on the common server; `image` has a shell, `python` has Python as well."""
+    """A project of its own on the common server; `image` has a shell, `python` has Python as well.
+
+    `log_from` is where in the server's log this story begins.
+    """
 
     scene: Scene
     name: str
     repository: Repository
     image: str
     python: str
+    log_from: int = 0
 
     @property
     def path(self) -> str:

@@ -150,7 +150,7 @@ def test_a_run_that_cannot_be_planned_by_our_fault_is_errored(monkeypatch: pytes
     monkeypatch.setattr(planning, "plan", _raising(BUG))
     jobs.plan_run(run.pk)
     run.refresh_from_db()
-    assert (run.status, run.reason) == (Status.ERRORED, "it could not be planned: division by zero")
+    assert (run.status, run.reason) == (Status.ERRORED, "it could not be planned: ZeroDivisionError: division by zero")
 
 
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: type(error).__name__)
