@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import report
-from bench.stand import Stand, stand, turns, until, verdict_of
+from bench.stand import Stand, stand, turns, until, verdict_of, warm_up
 from tests.lab import payloads
 from tests.lab.ground import processes_with
 from tests.lab.webhooks import deliver
@@ -37,6 +37,7 @@ _SPEC = f"image: {{image}}\nstages:\n  print: {{{{steps: ['{_PRINT}']}}}}\n"
 def main() -> None:
     """Measure in pairs and print."""
     with stand() as here:
+        warm_up(here)
         ours, bare = [], []
         for number in turns(PAIRS, MEASURE_SECONDS):
             ours.append(_ours(here, number))

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bench import report
-from bench.stand import Stand, stand, turns, verdict_of
+from bench.stand import Stand, stand, turns, verdict_of, warm_up
 from tests.lab import payloads
 from tests.lab.webhooks import deliver
 
@@ -35,6 +35,7 @@ stages:
 def main() -> None:
     """Measure in pairs and print."""
     with stand() as here:
+        warm_up(here)
         ours, bare, moments = [], [], []
         _ours(here, -1)
         _bare(here)

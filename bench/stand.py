@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tests.lab import payloads
 from tests.lab.codehost import CodeHost, Repository, code_host
 from tests.lab.ground import Ground, ground
 from tests.lab.images import image
 from tests.lab.server import Server, server
-from tests.lab.webhooks import Webhook
+from tests.lab.webhooks import Webhook, deliver
 
 if TYPE_CHECKING:
     from pipelines.runs.models import Run
@@ -26,6 +27,7 @@ PROJECT = "bench"
 SECRET = uuid.uuid4().hex
 _LOOK_SECONDS = 0.004
 _TURNS_MIN = 3
+_WARM_UP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ def _add_project(repository: Repository) -> None:
     from pipelines.projects.models import Project
 
     Project.objects.create(name=PROJECT, clone_url=str(repository.bare), webhook_secret=SECRET)
+
+
+def warm_up(here: Stand) -> None:
+    """Wait until the server has built something: its workers start after its pages."""
+    spec = f"image: {here.image}\nstages:\n  first: {{steps: [echo first]}}\n"
+    movement = here.repository.push({".slipway.yml": spec}, "warm up")
+    deliver(here.webhook, "push", payloads.push(here.repository.origin, movement))
+    verdict_of(movement.after, _WARM_UP_SECONDS)
 
 
 def turns(at_most: int, seconds: float) -> Iterator[int]:

@@ -16,8 +16,9 @@ from server.live.subjects import concerned
 
 GROUP = "changes"  # the channel layer's one group: every web process is in it while somebody watches
 GATHER_SECONDS = 0.05  # what changes within it is told in one message
-SEND_SECONDS = 0.1  # a message that takes longer is dropped
-PAUSE_SECONDS = 1.0  # after a failure nothing is sent for so long
+SEND_SECONDS = 2.0  # a message that takes longer has failed
+PAUSE_SECONDS = 1.0  # between a failure and the next try
+KEPT = 1000  # names that wait through an outage; after it web processes look at everything anyway
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ class Publisher:
     """Gathers names of what has changed for a daemon thread with an event loop, and so a connection, of its own."""
 
     def __init__(self) -> None:
-        self._quiet_until = 0.0
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
@@ -60,6 +60,7 @@ class Publisher:
         self._something = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._failing = False
 
     def put(self, *names: str) -> None:
         """Returns at once."""
@@ -75,23 +76,36 @@ class Publisher:
             while True:
                 self._something.wait()
                 self._something.clear()
-                runner.run(self._send(self._take()))
-                time.sleep(GATHER_SECONDS)
+                names = self._take()
+                if runner.run(self._send(names)):
+                    time.sleep(GATHER_SECONDS)
+                else:
+                    time.sleep(PAUSE_SECONDS)
+                    self._keep(names)
 
     def _take(self) -> set[str]:
         with self._lock:
             taken, self._changed = self._changed, set()
         return taken
 
-    async def _send(self, names: set[str]) -> None:
-        if not names or time.monotonic() < self._quiet_until:
-            return
+    def _keep(self, names: set[str]) -> None:
+        with self._lock:
+            if len(self._changed) < KEPT:
+                self._changed |= names
+        self._something.set()
+
+    async def _send(self, names: set[str]) -> bool:
+        """Whether the layer took them."""
         try:
             message = {"type": "hint", "changed": sorted(names)}
             await asyncio.wait_for(get_channel_layer().group_send(GROUP, message), SEND_SECONDS)
         except Exception as error:
-            self._quiet_until = time.monotonic() + PAUSE_SECONDS
-            logger.info("hints to browsers are dropped, they will look by themselves: %r", error)
+            if not self._failing:
+                logger.info("hints to browsers do not get through, they look by themselves meanwhile: %r", error)
+            self._failing = True
+        else:
+            self._failing = False
+        return not self._failing
 
 
 _publisher = Publisher()

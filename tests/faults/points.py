@@ -16,6 +16,7 @@ class Work(StrEnum):
 
     PASSES = "passes"
     FAILS = "fails"
+    STOPPED = "stopped"
     SHIPS = "ships"
     BREAKS = "breaks"
 
@@ -46,6 +47,7 @@ POINTS = (
     Point("rung, not planned", "control", _B, "runners.planning.plan"),
     Point("fetched, not planned", "control", _A, "runners.checkout.Mirror.fetch", is_short=False),
     Point("planned, not settled", "control", _B, f"{_RUNS}.settle"),
+    Point("rung, not claimed", "stage", _B, f"{_RUNS}.claim_stage"),
     Point("claimed, no container", "stage", _A, f"{_RUNS}.claim_stage"),
     Point("container created, not noted", "stage", _A, f"{_DOCKER}.create"),
     Point("container filled, not started", "stage", _B, f"{_DOCKER}.start", is_short=False),
@@ -54,6 +56,7 @@ POINTS = (
     Point("between two chunks", "stage", _A, "pipelines.runs.output.append", nth=2),
     Point("one of two artifacts stored", "stage", _A, "runners.artifacts._collect"),
     Point("container ended, no verdict", "stage", _B, f"{_RUNS}.finish_attempt", _FAILS),
+    Point("cancelled, container told to end", "stage", _A, f"{_DOCKER}.terminate", Work.STOPPED),
     Point("verdict, run not settled", "stage", _B, f"{_RUNS}.settle", _FAILS, is_short=False),
     Point("verdict, container not removed", "stage", _B, f"{_DOCKER}.remove"),
     Point("run green, no release", "control", _B, "pipelines.deploys.releases.release", _SHIPS, is_short=False),

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from pipelines.deploys.models import Credential, Deploy, Environment, HostKeyPolicy
 from pipelines.logs import store
 from pipelines.projects.models import Project, Secret
+from pipelines.runs import lifecycle
 from pipelines.runs.models import Attempt, Event, Run
 from tests.faults.work import SECRET, SECRET_NAME
 
@@ -82,11 +85,11 @@ def make_environments(slugs: Sequence[str], addresses: Sequence[str], port: int)
         )
 
 
-def unfinished() -> int:
-    """How much is still to come: runs, green ones whose release is not cut yet, and deploys."""
+def unfinished() -> list[str]:
+    """What is still to come: runs, green ones whose release is not cut yet, and deploys."""
     uncut = Run.objects.filter(status="succeeded", deploy_spec__isnull=False, release=None)
     waiting = [Run.objects.filter(finished_at=None), uncut, Deploy.objects.filter(finished_at=None)]
-    return sum(rows.count() for rows in waiting)
+    return [f"{row} {row.status}" for rows in waiting for row in rows]
 
 
 def runs() -> list[RunSeen]:
@@ -109,6 +112,15 @@ def log_of(title: str) -> bytes:
 def statuses(title: str) -> list[str]:
     """The statuses of the runs with this title."""
     return list(Run.objects.filter(title=title).values_list("status", flat=True))
+
+
+def redis_url() -> str:
+    return str(settings.SLIPWAY_REDIS_URL)
+
+
+def cancel(title: str) -> None:
+    """As the button on the page of the run."""
+    lifecycle.cancel(Run.objects.get(title=title), "ada (#1)")
 
 
 def deliveries() -> set[str]:

@@ -53,6 +53,9 @@ def tell(points: Sequence[Point], directory: Path) -> None:
         for task in (*before, *tasks):
             here.make_room(AT_ONCE)
             here.push(task)
+            if task.work is Work.STOPPED:
+                here.await_output(task)
+                here.records.ask(questions.cancel, task.key)
         here.await_end(240)
         cleared = await_true(lambda: not here.leftovers(), 60, "the engine was not tidied")
         runs = here.records.ask(questions.runs)
@@ -65,7 +68,7 @@ def tell(points: Sequence[Point], directory: Path) -> None:
 
 def task_of(place: int, point: Point) -> Task:
     """The commit that a point waits for; each has a branch, and an environment, of its own."""
-    return Task(point.name, f"point-{place}", point.work)
+    return Task(point.name, f"point-{place}", point.work, seconds=30.0 if point.work is Work.STOPPED else 0.6)
 
 
 def judged(here: Town, point: Point, task: Task, runs: Sequence[RunSeen], patience_seconds: float) -> Told:

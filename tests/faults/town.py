@@ -46,6 +46,11 @@ class Town:
     counter_port: int
     accepted: list[str] = field(default_factory=list)
 
+    @property
+    def redis_url(self) -> str:
+        """Where the server's own Redis listens."""
+        return self.records.ask(questions.redis_url)
+
     def push(self, task: Task) -> None:
         """Commit the task on its branch, and tell the server until it answers; the same delivery each time."""
         files = {".slipway.yml": self._spec(task)}
@@ -60,12 +65,19 @@ class Town:
 
     def await_end(self, patience_seconds: float) -> None:
         """Wait until every run and deploy has ended."""
-        ended = lambda: self.records.ask(questions.unfinished) == 0  # noqa: E731
-        await_true(ended, patience_seconds, "something has not ended")
+        try:
+            await_true(lambda: not self.records.ask(questions.unfinished), patience_seconds, "not all has ended")
+        except AssertionError as error:
+            left = ", ".join(self.records.ask(questions.unfinished))
+            raise AssertionError(f"{error}: {left}\n{self.server.log[-20_000:]}") from None
+
+    def await_output(self, task: Task) -> None:
+        """Wait until the task is in the middle of its output."""
+        await_true(lambda: b"line" in self.records.ask(questions.log_of, task.key), 60, f"{task.key} did not begin")
 
     def make_room(self, at_most: int) -> None:
         """Wait until fewer runs and deploys than that are under way."""
-        await_true(lambda: self.records.ask(questions.unfinished) < at_most, 240, "nothing ends any more")
+        await_true(lambda: len(self.records.ask(questions.unfinished)) < at_most, 240, "nothing ends any more")
 
     def processes(self) -> list[tuple[str, int]]:
         """What the supervisor has started: the kind of process and its id."""

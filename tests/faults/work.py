@@ -8,6 +8,7 @@ from tests.faults.points import Work
 
 SECRET_NAME, SECRET = "TOKEN", "correct-horse-battery-staple"
 LINES, MIGRATION_LINES = 30, 20
+_ENDS = {Work.FAILS: ("failed", 7), Work.STOPPED: ("cancelled", 143)}
 
 # A hit on a counter outside tells how often the container ran. The pauses cut the output into several chunks.
 _SPEC = """\
@@ -68,7 +69,12 @@ class Task:
 
     @property
     def verdict(self) -> str:
-        return "failed" if self.work is Work.FAILS else "succeeded"
+        return _ENDS.get(self.work, ("succeeded", 0))[0]
+
+    @property
+    def exit_code(self) -> int:
+        """What its stage ends with."""
+        return _ENDS.get(self.work, ("succeeded", 0))[1]
 
     @property
     def deploy_verdict(self) -> str:
@@ -93,7 +99,7 @@ class Task:
             "PAUSE": f"{self.seconds / 3:.2f}",
             "MIGRATION": str(MIGRATION_LINES),
             "FATE": "true" if self.work is Work.BREAKS else "touch dist/healthy",
-            "CODE": "7" if self.work is Work.FAILS else "0",
+            "CODE": str(self.exit_code),
         }
         return _filled(_SPEC + _DEPLOY if self.is_shipped else _SPEC, values)
 

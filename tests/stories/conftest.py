@@ -32,7 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     works = getattr(item, "funcargs", {}).get("works")
     if report.failed and isinstance(works, Works):
-        report.sections.append(("the server's log", works.scene.server.log[works.log_from :][-20000:]))
+        report.sections.append(("the server's log", _complaints(works)))
     return report
 
 
@@ -61,3 +61,9 @@ def works(stage: Scene, request: pytest.FixtureRequest, busybox_image: str, pyth
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:40].strip("-")
     name = f"{words}-{mark}"
     return Works(stage, name, stage.add_project(name), busybox_image, python_image, len(stage.server.log))
+
+
+def _complaints(works: Works) -> str:
+    """Without the pages that were asked for before they were there."""
+    lines = works.scene.server.log[works.log_from :].splitlines()
+    return "\n".join([line for line in lines if "django.request: Not Found" not in line][-200:])

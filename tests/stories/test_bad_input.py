@@ -59,7 +59,7 @@ def test_a_clone_url_that_leads_nowhere_is_named(works: Works) -> None:
         (
             "image: IMAGE\nstages:\n  a: {needs: [b], steps: ['true']}\n  b: {needs: [a], steps: ['true']}\n",
             (3, 7),
-            "cycle",
+            "These stages wait for each other: a -> b -> a",
         ),
         ("image: IMAGE\nstages:\n  a:\n    stepz: ['true']\n", (4, 5), "stepz"),
         ("image: IMAGE\nstages:\n  a:\n    steps: ['true']\n    artifacts: [../etc]\n", (5, 17), "../etc"),

@@ -89,4 +89,4 @@ def test_a_webhook_needs_no_redis_and_its_run_starts_when_redis_is_back(
 def _await_tip(works: Works, sha: str) -> None:
     """Until the clock has noted where the branch stands."""
     page = f"/admin/runs/tip/?q={sha}"
-    until("the clock's first look", lambda: works.name in works.scene.operator.browser.open(page).words)
+    until("the clock's first look", lambda: sha in works.scene.operator.browser.open(page).words)
