@@ -6,7 +6,7 @@ ARGS ?=
 TEST_WORKERS ?= 4
 READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS)
+PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup  # the stories share one server
 
 .PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook
 .PHONY: check-style check-format check-types check-imports check-migrations

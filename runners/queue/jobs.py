@@ -162,7 +162,12 @@ def _poll(project_id: int) -> None:
     from runners import planning
 
     project = Project.objects.get(pk=project_id)
-    receiving.found_refs(project, planning.mirror_of(project).refs())
+    try:
+        refs = planning.mirror_of(project).refs()
+    except PipelineError as error:
+        logger.warning("%s could not be asked for its refs and will be asked again: %s", project, error)
+        return
+    receiving.found_refs(project, refs)
 
 
 def _told(error: Exception) -> str:

@@ -18,7 +18,7 @@ GROUP = "changes"  # the channel layer's one group: every web process is in it w
 GATHER_SECONDS = 0.05  # what changes within it is told in one message
 SEND_SECONDS = 2.0  # a message that takes longer has failed
 PAUSE_SECONDS = 1.0  # between a failure and the next try
-KEPT = 1000  # names that wait through an outage; after it web processes look at everything anyway
+TRIES = 10  # in a row; by then every page has looked by itself, and the names are let go
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Publisher:
         self._something = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._failing = False
+        self._failures = 0  # in a row
 
     def put(self, *names: str) -> None:
         """Returns at once."""
@@ -77,11 +77,11 @@ class Publisher:
                 self._something.wait()
                 self._something.clear()
                 names = self._take()
-                if runner.run(self._send(names)):
-                    time.sleep(GATHER_SECONDS)
-                else:
+                if names and not runner.run(self._send(names)):
                     time.sleep(PAUSE_SECONDS)
                     self._keep(names)
+                else:
+                    time.sleep(GATHER_SECONDS)
 
     def _take(self) -> set[str]:
         with self._lock:
@@ -89,10 +89,9 @@ class Publisher:
         return taken
 
     def _keep(self, names: set[str]) -> None:
-        with self._lock:
-            if len(self._changed) < KEPT:
-                self._changed |= names
-        self._something.set()
+        """For the next try; with whatever has come meanwhile."""
+        if self._failures % TRIES:
+            self.put(*names)
 
     async def _send(self, names: set[str]) -> bool:
         """Whether the layer took them."""
@@ -100,12 +99,12 @@ class Publisher:
             message = {"type": "hint", "changed": sorted(names)}
             await asyncio.wait_for(get_channel_layer().group_send(GROUP, message), SEND_SECONDS)
         except Exception as error:
-            if not self._failing:
+            if not self._failures:
                 logger.info("hints to browsers do not get through, they look by themselves meanwhile: %r", error)
-            self._failing = True
+            self._failures += 1
         else:
-            self._failing = False
-        return not self._failing
+            self._failures = 0
+        return not self._failures
 
 
 _publisher = Publisher()

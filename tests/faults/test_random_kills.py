@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.faults.town import Town, await_true, end, slowness, town
 from tests.faults.work import Task
 
 AT_ONCE = 6
-PAUSE_SECONDS = 1.2  # between two kills, on average
+PAUSE_SECONDS = 1.2  # between two kills, on average, on a quiet machine
 SHOPS = ("shop-a", "shop-b")
 _WORKS = (Work.PASSES, Work.PASSES, Work.FAILS, Work.SHIPS, Work.BREAKS)
 
@@ -65,17 +66,23 @@ def audit(here: Town, tasks: list[Task], killed: Counter[str], took_seconds: flo
 
 @contextmanager
 def stream(here: Town, choices: random.Random, tasks: list[Task]) -> Iterator[None]:
-    """Push while the block lasts, as fast as the server works; what was pushed is added to `tasks`."""
+    """Push while the block lasts, as fast as the server works; what was pushed is added to `tasks`.
+
+    Nobody waits for the web to come back: the server also finds by itself what was pushed.
+    """
     over = threading.Event()
     broken: list[BaseException] = []
+    told: list[Future[None]] = []
 
     def feed() -> None:
         try:
-            while not over.is_set():
-                here.make_room(AT_ONCE)
-                task = _task(len(tasks), choices)
-                tasks.append(task)
-                here.push(task)
+            with ThreadPoolExecutor(8) as messengers:
+                while not over.is_set():
+                    here.make_room(AT_ONCE)
+                    task = _task(len(tasks), choices)
+                    movement = here.commit(task)
+                    tasks.append(task)
+                    told.append(messengers.submit(here.announce, movement))
         except BaseException as error:
             broken.append(error)
 
@@ -86,6 +93,8 @@ def stream(here: Town, choices: random.Random, tasks: list[Task]) -> Iterator[No
     finally:
         over.set()
         feeder.join()
+    for delivery in told:
+        delivery.result()
     if broken:
         raise broken[0]
 
@@ -93,8 +102,9 @@ def stream(here: Town, choices: random.Random, tasks: list[Task]) -> Iterator[No
 def kill(here: Town, choices: random.Random, kills: int) -> Counter[str]:
     """Kill that many processes; returns how many of which kind."""
     killed: Counter[str] = Counter()
+    pause_seconds = PAUSE_SECONDS * min(slowness(), 3.0)
     while sum(killed.values()) < kills:
-        time.sleep(choices.expovariate(1 / PAUSE_SECONDS))
+        time.sleep(choices.expovariate(1 / pause_seconds))
         if living := [(kind, pid) for kind, pid in here.processes() if kind]:
             kind, pid = choices.choice(living)
             end(pid)

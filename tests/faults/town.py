@@ -28,7 +28,7 @@ from tests.lab.sshd import Sshd, running_fleet
 from tests.lab.webhooks import Webhook, deliver
 
 _SECRET = "webhook-secret-of-the-town"
-_HEAR_SECONDS = 60
+_HEAR_SECONDS = 120
 
 
 @dataclass(slots=True)
@@ -52,14 +52,19 @@ class Town:
         return self.records.ask(questions.redis_url)
 
     def push(self, task: Task) -> None:
-        """Commit the task on its branch, and tell the server until it answers; the same delivery each time."""
-        files = {".slipway.yml": self._spec(task)}
-        self.announce(self.repository.push(files, task.key, task.slug))
+        """Commit the task on its branch and tell the server."""
+        self.announce(self.commit(task))
 
-    def announce(self, movement: payloads.Movement, delivery_id: str = "") -> None:
+    def commit(self, task: Task) -> payloads.Movement:
+        """Commit the task on its branch, as the code host has it before anybody is told."""
+        files = {".slipway.yml": task.spec(self.image, self.counter_port)}
+        return self.repository.push(files, task.key, task.slug)
+
+    def announce(self, movement: payloads.Movement) -> None:
+        """Tell the server until it answers; the same delivery each time."""
         webhook = Webhook(f"{self.server.url}/hooks/github/{questions.PROJECT}", _SECRET)
         payload = payloads.push(self.repository.origin, movement)
-        delivery_id = delivery_id or str(uuid.uuid4())
+        delivery_id = str(uuid.uuid4())
         self.accepted.append(delivery_id)
         await_true(lambda: _was_taken(webhook, payload, delivery_id), _HEAR_SECONDS, "the webhook was not taken")
 
@@ -103,9 +108,6 @@ class Town:
         containers = self.here.engine.containers.list(all=True, filters=own, ignore_removed=True)
         volumes = self.here.engine.volumes.list(filters=own)
         return [f"container {each.name}" for each in containers] + [f"volume {each.name}" for each in volumes]
-
-    def _spec(self, task: Task) -> str:
-        return task.spec(self.image, self.counter_port)
 
 
 @contextlib.contextmanager

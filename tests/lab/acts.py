@@ -134,14 +134,14 @@ def _require(held: bool, otherwise: str) -> None:
 def _run_ends(play: Play, number: int, status: str) -> str:
     began = time.monotonic()
     ended = play.scene.operator.await_run(PROJECT, number)
-    _require(ended == status, f"run {number} {ended}: {play.scene.operator.run(PROJECT, number).words[:1500]}")
+    _require(ended == status, f"run {number} {ended}: {play.scene.operator.run(PROJECT, number).words[:800]}")
     return f"run {number} {status} after {time.monotonic() - began:.1f} s"
 
 
 def _deploy_ends(play: Play, number: int, status: str, by: str = "", on: str = "") -> str:
     ended = play.scene.operator.await_deploy(PROJECT, number)
     page = play.scene.operator.deploy(PROJECT, number)
-    _require(ended == status, f"deploy {number} {ended}: {page.words[:1500]}")
+    _require(ended == status, f"deploy {number} {ended}: {page.words[:800]}")
     _require(f"Asked by {by}" in page.words, f"deploy {number} does not say “Asked by {by}”: {page.words[:600]}")
     _require(on in page.words, f"deploy {number} does not name {on}")
     kind = "rollback" if "Back to release" in page.words else "deploy"
@@ -179,7 +179,7 @@ def _page_says(play: Play, *sayings: str) -> str:
     page = play.scene.operator.environment(PROJECT, PLACE)
     for saying in sayings:
         _require(
-            saying in page.words or saying in page.title, f"{page.url} does not say “{saying}”: {page.words[:1500]}"
+            saying in page.words or saying in page.title, f"{page.url} does not say “{saying}”: {page.words[:800]}"
         )
     return f"the page says “{page.title.removesuffix(' · Slipway')}”"
 

@@ -12,6 +12,7 @@ from http.cookiejar import CookieJar
 
 _TIMEOUT_SECONDS = 30
 _TITLE = re.compile(r"<title>(.*?)</title>", re.S)
+_MAIN = re.compile(r"<main\b.*</main>", re.S)
 _UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1>", re.S)
 _ERRORS = re.compile(r'<ul class="errorlist[^>]*>(.*?)</ul>', re.S)
 
@@ -47,8 +48,9 @@ class Page:
 
     @property
     def words(self) -> str:
-        """What a person reads, in one line."""
-        return _words(_UNSEEN.sub(" ", self.text))
+        """What a person reads, in one line, without what stands around every page."""
+        main = _MAIN.search(self.text)
+        return _words(_UNSEEN.sub(" ", main[0] if main else self.text))
 
     @property
     def forms(self) -> list[Form]:

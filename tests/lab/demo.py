@@ -5,6 +5,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ from tests.lab.ground import Ground, ground, sweep
 from tests.lab.remains import MARK, remains
 from tests.lab.scene import Scene, scene
 
+_COMPLAINT = re.compile(r"[0-9: ,-]+ (WARNING|ERROR|CRITICAL) ")
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -108,7 +110,7 @@ def _perform(number: int, act: Act, play: Play) -> bool:
 
 def _worries(stage: Scene) -> str:
     """What the server complained about, for whoever looks for the cause."""
-    lines = [line for line in stage.server.log.splitlines() if " WARNING " in line or " ERROR " in line]
+    lines = [line for line in stage.server.log.splitlines() if _COMPLAINT.match(line) and "Not Found" not in line]
     return "\n".join(["the server's own complaints:", *lines[-12:]]) if lines else "the server complained of nothing"
 
 

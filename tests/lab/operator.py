@@ -134,7 +134,7 @@ class Operator:
             word = seen[0].title.partition(":")[0]
             return word if seen[0].status == 200 and word in FINAL else None
 
-        return until(what, status, within_seconds, lambda: f"{seen[0].title}: {seen[0].words[:1500]}")
+        return until(what, status, within_seconds, lambda: f"{seen[0].title}: {seen[0].words[:800]}")
 
     def _ask(self, project: str, environment: str, button: str, part: str) -> Page:
         place = f"/projects/{project}/environments/{environment}/hosts/"

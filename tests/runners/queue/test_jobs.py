@@ -19,7 +19,7 @@ from runners.containers import stage as stage_story
 from runners.hosts import deploy as deploy_story
 from runners.queue import jobs
 from runners.queue.interruption import Interrupted
-from tests.factories import make_deploy, make_environment, make_live, make_run
+from tests.factories import make_deploy, make_environment, make_live, make_project, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)  # each job begins with a fresh connection
 
@@ -130,6 +130,14 @@ def test_a_ring_for_what_has_been_deleted_is_harmless(caplog: pytest.LogCaptureF
     for job in (jobs.plan_run, jobs.run_stage, jobs.release_run, jobs.run_deploy, jobs.answer_probe, jobs.poll_project):
         job(999_999)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_code_host_that_does_not_answer_is_a_warning_and_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    project = make_project(clone_url="/srv/git/is-not-here.git")
+    jobs.poll_project(project.pk)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert project.name in caplog.text
+    assert "/srv/git/is-not-here.git" in caplog.text
 
 
 def test_one_ring_plans_every_run_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
