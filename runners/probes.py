@@ -61,5 +61,3 @@ def _key(address: Address, key: HostKey, known: str) -> dict[str, Any]:
         "fingerprint": key.fingerprint,
         "known": known,
     }
-
-

@@ -103,9 +103,7 @@ def finish_host(row: HostDeploy, status: Status, reason: str = "", *, unreachabl
         move(row, status, reason=reason, unreachable=unreachable, phase=phase)
         if row.switched:
             now: dict[str, Any] = {"healthy": status == Status.SUCCEEDED, "health_detail": reason[:300]}
-            Host.objects.filter(pk=row.host_id).update(
-                release=row.deploy.release, checked_at=timezone.now(), **now
-            )
+            Host.objects.filter(pk=row.host_id).update(release=row.deploy.release, checked_at=timezone.now(), **now)
         logs.close(row.log)
 
 

@@ -84,13 +84,9 @@ class Environment(models.Model):
         blank=True, default="", help_text="Cloud credentials, access_key_id:secret_access_key; empty: the machine's own"
     )
     ssh_user = models.CharField(max_length=60, default="deploy")
-    ssh_port = models.PositiveIntegerField(
-        default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)]
-    )
+    ssh_port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     credential = models.ForeignKey(Credential, null=True, on_delete=models.PROTECT, related_name="environments")
-    host_key_policy = models.CharField(
-        max_length=10, choices=HostKeyPolicy.choices, default=HostKeyPolicy.PINNED
-    )
+    host_key_policy = models.CharField(max_length=10, choices=HostKeyPolicy.choices, default=HostKeyPolicy.PINNED)
     at_once = models.PositiveSmallIntegerField(
         default=5, validators=[MinValueValidator(1)], help_text="Hosts changed at the same time, at most"
     )
@@ -160,9 +156,7 @@ class HostKey(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["environment", "address", "port", "key_type"], name="host_key_once"
-            ),
+            models.UniqueConstraint(fields=["environment", "address", "port", "key_type"], name="host_key_once"),
         ]
 
     def __str__(self) -> str:

@@ -23,9 +23,7 @@ def due(channel: Channel, limit: int = 50) -> Iterator[Message]:
 
     Of two announcers one gets it: the lease is a compare-and-set on the number of attempts.
     """
-    waiting = Message.objects.filter(
-        channel=channel, sent_at=None, given_up_at=None, due_at__lte=timezone.now()
-    )
+    waiting = Message.objects.filter(channel=channel, sent_at=None, given_up_at=None, due_at__lte=timezone.now())
     for message in waiting.select_related("transition").order_by("transition_id")[:limit]:
         mine = Message.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
         until = timezone.now() + timedelta(seconds=LEASE_SECONDS)

@@ -53,9 +53,7 @@ class Run(Stateful, Leased):
         indexes = [
             models.Index(fields=["project", "ref", "-number"]),
             models.Index(fields=["project", "ref", "sha"]),
-            models.Index(
-                fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)
-            ),
+            models.Index(fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)),
         ]
 
     def __str__(self) -> str:

@@ -17,9 +17,7 @@ def begin(subject: Stateful, *, actor: str = "", reason: str = "") -> Transition
     return _record(subject, "", actor=actor, reason=reason)
 
 
-def transition(
-    subject: Stateful, to: Status, *, actor: str = "", reason: str = "", **fields: Any
-) -> Transition:
+def transition(subject: Stateful, to: Status, *, actor: str = "", reason: str = "", **fields: Any) -> Transition:
     """Move `subject` to `to`, writing `fields` in the same statement.
 
     Call it inside `transaction.atomic()`. Raises IllegalMove for a move that its machine does not have, and LostRace
