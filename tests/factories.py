@@ -65,9 +65,7 @@ def make_sha(seed: str = "") -> str:
 
 
 def make_project(name: str = "", **fields: Any) -> Project:
-    return Project.objects.create(
-        **{"name": name or unique("project"), "clone_url": "/srv/git/shop.git", **fields}
-    )
+    return Project.objects.create(**{"name": name or unique("project"), "clone_url": "/srv/git/shop.git", **fields})
 
 
 def make_person(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from pipelines.deploys.models import Credential, Deploy, Environment, HostKeyPolicy
+from pipelines.deploys.models import Credential, Deploy, Environment, HostDeploy, HostKeyPolicy
 from pipelines.logs import store
 from pipelines.projects.models import Project, Secret
 from pipelines.runs import lifecycle
@@ -97,10 +97,22 @@ def runs() -> list[RunSeen]:
     return [_run(run) for run in Run.objects.select_related("release").order_by("pk")]
 
 
-def owner_of(title: str) -> tuple[str, int] | None:
-    """Who owns the running attempt of the run with this title, and by which fence."""
-    running = Attempt.objects.filter(stage__run__title=title, status="running", container__gt="")
-    return running.values_list("owner", "fence").first()
+def performer_of(title: str) -> str:
+    """Who owns the running attempt of the run with this title; empty when none runs."""
+    running = Attempt.objects.filter(stage__run__title=title, status="running")
+    return running.values_list("owner", flat=True).first() or ""
+
+
+def deployer_of(title: str) -> str:
+    """Who owns the running deploy of the release with this title; empty when none runs."""
+    running = Deploy.objects.filter(release__title=title, status="running")
+    return running.values_list("owner", flat=True).first() or ""
+
+
+def has_begun_to_migrate(title: str) -> bool:
+    """Whether a host of the release's deploy has printed something of its migration."""
+    rows = HostDeploy.objects.select_related("log").filter(deploy__release__title=title)
+    return any(b"\nmigrating 1\n" in b"".join(store.read(row.log)) for row in rows)
 
 
 def log_of(title: str) -> bytes:

@@ -50,7 +50,10 @@ def tell(points: Sequence[Point], directory: Path) -> None:
         tasks = [task_of(place, point) for place, point in enumerate(points)]
         here.make_environments([task.slug for task in tasks if task.is_shipped])
         before = [Task(f"before {task.key}", task.slug, Work.SHIPS) for task in tasks if task.work is Work.BREAKS]
-        for task in (*before, *tasks):
+        for task in before:
+            here.push(task)
+        here.await_end(240)
+        for task in tasks:
             here.make_room(AT_ONCE)
             here.push(task)
             if task.work is Work.STOPPED:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,15 @@ from pathlib import Path
 import redis
 
 from tests.faults import oracle, questions
+from tests.faults.points import Work
 from tests.faults.questions import RunSeen
 from tests.faults.town import Town, await_true, kind_of, slowness, town
 from tests.faults.work import Task
 from tests.lab.server import UP
 
 LATER_SECONDS_MAX = 15.0  # than normal, on a quiet machine
-_LEASE_SECONDS = 6.0
 _PATIENCE_SECONDS = 120.0
-_FEW = {"STAGE_WORKERS": "2", "CONTROL_WORKERS": "1", "DEPLOY_WORKERS": "1", "POLL_SECONDS": "3600"}
+_FEW = {"STAGE_WORKERS": "2", "CONTROL_WORKERS": "1", "DEPLOY_WORKERS": "2", "POLL_SECONDS": "3600"}
 
 
 def test_a_run_goes_on_whatever_happens_to_the_processes_around_it(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_run_goes_on_whatever_happens_to_the_processes_around_it(tmp_path: Pat
     with town(tmp_path, **_FEW) as here:
         later_seconds(here, [begun(here, "all awake")])
         normal = later_seconds(here, [begun(here, "nobody dies")])
-        acts = (lose_redis, forget_all_rings, lose_clock_web_and_announcer, freeze_a_worker, lose_the_server)
+        acts = (lose_redis, forget_all_rings, lose_clock_web_and_announcer, freeze_two_workers, lose_the_server)
         with contextlib.ExitStack() as again:
             for act in acts:
                 later = later_seconds(here, act(here, again)) - normal
@@ -64,17 +64,19 @@ def lose_clock_web_and_announcer(here: Town, _again: ExitStack) -> list[Task]:
     return [task]
 
 
-def freeze_a_worker(here: Town, _again: ExitStack) -> list[Task]:
-    """It sleeps for longer than its lease and wakes up when another worker has its run: it must not write any more."""
+def freeze_two_workers(here: Town, _again: ExitStack) -> list[Task]:
+    """They sleep for longer than their leases and wake up when others have their work: they must not touch it."""
+    deployed = Task("a deployer freezes", "frozen-deploy", Work.SHIPS, seconds=0.1, migration_seconds=14.0)
+    here.make_environments([deployed.slug])
+    here.push(deployed)
+    await_true(lambda: here.records.ask(questions.has_begun_to_migrate, deployed.key), 60, "nothing was deployed")
     task = begun(here, "a worker freezes", seconds=12.0)
-    frozen = frozen_owner(here, task)
-    os.kill(frozen, signal.SIGCONT)
-    await_true(lambda: has_ended(here, task), _PATIENCE_SECONDS, f"{task.key} did not end")
-    run = run_of(here, task)
-    assert run.attempts[0].fence == 2
-    assert not run.attempts[0].owner.endswith(f":{frozen}")
-    assert kind_of(frozen) == "stage"
-    return [task]
+    frozen = [freeze(here, task, questions.performer_of), freeze(here, deployed, questions.deployer_of)]
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    here.await_end(_PATIENCE_SECONDS)
+    assert [kind_of(pid) for pid in frozen] == ["stage", "deploy"]
+    return [task, deployed]
 
 
 def lose_the_server(here: Town, again: ExitStack) -> list[Task]:
@@ -137,25 +139,24 @@ def has_ended(here: Town, task: Task) -> bool:
     return bool(statuses) and not {"queued", "running"} & set(statuses)
 
 
-def frozen_owner(here: Town, task: Task) -> int:
-    """Stop whoever owns the task's attempt until another has taken it over; returns the stopped process.
+def freeze(here: Town, task: Task, owner_of: Callable[[str], str]) -> int:
+    """Stop whoever has the task in hand until another has taken it over; returns the stopped process.
 
     One that stops in the middle of a transaction keeps everybody from writing: then it is woken, and stopped again.
     """
     for _ in range(5):
-        owner = here.records.ask(questions.owner_of, task.key)
-        assert owner is not None, "the attempt ended before its worker could be stopped"
-        pid = int(owner[0].rpartition(":")[2])
+        owner = here.records.ask(owner_of, task.key)
+        assert owner, f"{task.key} ended before its worker could be stopped"
+        pid = int(owner.rpartition(":")[2])
         os.kill(pid, signal.SIGSTOP)
         try:
-            await_true(lambda: was_taken_over(here, task), 1.5 * _LEASE_SECONDS * slowness(), "nobody took it over")
+            await_true(partial(has_another, here, task, owner_of, owner), 9 * slowness(), "nobody took it over")
         except AssertionError:
             os.kill(pid, signal.SIGCONT)
         else:
             return pid
-    raise AssertionError("no other worker took the attempt over")
+    raise AssertionError(f"no other worker took {task.key} over")
 
 
-def was_taken_over(here: Town, task: Task) -> bool:
-    owner = here.records.ask(questions.owner_of, task.key)
-    return owner is not None and owner[1] > 1
+def has_another(here: Town, task: Task, owner_of: Callable[[str], str], owner: str) -> bool:
+    return here.records.ask(owner_of, task.key) not in ("", owner)

@@ -36,7 +36,7 @@ deploy:
   path: /srv/@SLUG@
   migrate: |
     echo "$SLIPWAY_RELEASE" >>../../migrations
-    i=1; while [ $i -le @MIGRATION@ ]; do echo "migrating $i"; i=$((i + 1)); sleep 0.02; done
+    i=1; while [ $i -le @MIGRATION@ ]; do echo "migrating $i"; i=$((i + 1)); sleep @REST@; done
   activate: echo "$SLIPWAY_RELEASE" >>../../activations; echo activating
   health: {command: test -f healthy, timeout: 2s}
 """
@@ -46,13 +46,14 @@ deploy:
 class Task:
     """One commit: what it does, under a key that nothing else has; `slug` names its branch and its environment.
 
-    Its stage prints for `seconds`.
+    Its stage prints for `seconds`, its migration for `migration_seconds`.
     """
 
     key: str
     slug: str
     work: Work = Work.PASSES
     seconds: float = 0.6
+    migration_seconds: float = 0.4
 
     @property
     def call(self) -> str:
@@ -96,6 +97,7 @@ class Task:
             "CALL": self.call,
             "SLUG": self.slug,
             "LINES": str(LINES),
+            "REST": f"{self.migration_seconds / MIGRATION_LINES:.2f}",
             "PAUSE": f"{self.seconds / 3:.2f}",
             "MIGRATION": str(MIGRATION_LINES),
             "FATE": "true" if self.work is Work.BREAKS else "touch dist/healthy",

@@ -127,9 +127,7 @@ def test_a_refusal_that_stays_is_given_up_at_once(workspace: Slack, project: Pro
     assert error in message.error
 
 
-def test_without_a_token_the_message_says_what_to_set(
-    workspace: Slack, project: Project, settings: Settings
-) -> None:
+def test_without_a_token_the_message_says_what_to_set(workspace: Slack, project: Project, settings: Settings) -> None:
     settings.SLIPWAY_SLACK_TOKEN = ""
     make_red_run(project)
     drain()

@@ -98,9 +98,7 @@ def test_somebody_elses_text_is_plain_words(given: str, shown: str) -> None:
 
 def test_no_field_of_a_message_can_mention_anybody() -> None:
     evil = "<!channel>"
-    run = replace(
-        RUN, title=evil, author=evil, ref_name=evil, reason=evil, tail=evil, causes=(Cause(evil, evil),)
-    )
+    run = replace(RUN, title=evil, author=evil, ref_name=evil, reason=evil, tail=evil, causes=(Cause(evil, evil),))
     deploy = replace(DEPLOY, title=evil, asked_by=evil, why=evil, reason=evil, bad_hosts=(Cause(evil, evil),))
     for message in (broken_run(run), ended_deploy(deploy)):
         assert "<!" not in message.text

@@ -19,7 +19,7 @@ from server.scm.payloads import KEPT_WHOLE, decode, kept
         b'{"a": 1e999}',
         b'{"a": "\xff"}',
         b'{"a": "\xed\xa0\x80"}',
-        b'\xff\xfe{\x00}\x00',
+        b"\xff\xfe{\x00}\x00",
         b'{"a": "\x00"}',
         b"[" * 100_000,
         b"[" * 60 + b"]" * 60,

@@ -51,9 +51,7 @@ def test_looking_asks_a_worker_and_the_page_waits(maintainer: Client, production
 
 
 def test_the_answer_lists_the_hosts_and_the_page_rests(maintainer: Client, production: Environment) -> None:
-    answered(
-        production, Kind.INVENTORY, {"hosts": [{"name": "web-9", "address": "10.0.0.9", "external_id": "i-9"}]}
-    )
+    answered(production, Kind.INVENTORY, {"hosts": [{"name": "web-9", "address": "10.0.0.9", "external_id": "i-9"}]})
     text = maintainer.get(address(production)).content.decode()
     assert "web-9" in text
     assert "i-9" in text

@@ -81,9 +81,7 @@ def test_a_page_that_shows_what_is_no_longer_live_starts_nothing(maintainer: Cli
     assert Deploy.objects.count() == before
 
 
-def test_with_nothing_to_go_back_to_the_button_is_disabled_and_says_why(
-    maintainer: Client, project: Project
-) -> None:
+def test_with_nothing_to_go_back_to_the_button_is_disabled_and_says_why(maintainer: Client, project: Project) -> None:
     environment = make_environment(project)
     assert "so there is nothing to take back" in panel(maintainer, environment)
     make_live(environment)

@@ -97,9 +97,7 @@ def stand() -> Stand:
         "token": "nothing",
     }
     form = {"release": first.number, "live": second.number, "kind": "inventory", "deploy": deploy.number}
-    return Stand(
-        arguments, form, {**people, "anonymous": None, "stranger": make_person(), "operator": make_operator()}
-    )
+    return Stand(arguments, form, {**people, "anonymous": None, "stranger": make_person(), "operator": make_operator()})
 
 
 def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
