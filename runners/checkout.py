@@ -421,9 +421,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _parse_refs(listing: bytes) -> dict[str, str]:
-    """`ls-remote` names an annotated tag twice; its second line, with `^{}`, has the commit."""
+    """`ls-remote` names an annotated tag twice; its second line, with `^{}`, has the commit.
+
+    Only a newline ends a line: `splitlines` would also cut at U+2028 or U+0085, which a branch's name may hold, and
+    `main\u2028x` would pass for `main`.
+    """
     refs: dict[str, str] = {}
-    for line in listing.decode("utf-8", "replace").splitlines():
+    for line in listing.decode("utf-8", "replace").split("\n"):
         sha, _, ref = line.partition("\t")
         if re.fullmatch(r"[0-9a-f]{40,64}", sha):
             refs[ref.removesuffix("^{}")] = sha

@@ -130,6 +130,15 @@ def _replaced(text: bytes, spans: Sequence[Span]) -> Masked:
     return Masked(REPLACEMENT.join(kept), len(text), spans)
 
 
+def masked(text: str, needles: Iterable[bytes]) -> str:
+    """A short text without secrets, that any database takes: a reason, a line of ours.
+
+    Names of files and words of hosts are part of it, so a NUL or a byte that was no UTF-8 may be: each becomes a `?`.
+    """
+    whole = text.replace("\0", "?").encode(errors="replace")
+    return Masker(needles).finish(whole).data.decode(errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A piece of masked log. A fresh filter fed the raw output from `raw_until` gives exactly what follows it."""

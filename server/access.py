@@ -74,8 +74,8 @@ def require(person: Person, act: Act, project: Project) -> None:
 
 
 def actor(person: Person) -> str:
-    """How a person stands in ledgers: the name for reading, the number because names change."""
-    return f"{person.get_username()} (#{person.pk})"
+    """How a person stands in ledgers: the name for reading, the number because names change. At most 150 characters."""
+    return f"{person.get_username()[:128]} (#{person.pk})"
 
 
 def acts(person: Person, project: Project) -> frozenset[Act]:

@@ -13,8 +13,11 @@ from pipelines.errors import LostRace
 
 
 def record(actor: str, verb: str, subject: str, *, reason: str = "", **facts: Any) -> Act:
-    """Note an act in the caller's transaction; it is chained by the sealer a moment after the commit."""
-    return Act.objects.create(actor=actor, verb=verb, subject=subject, reason=reason, facts=facts)
+    """Note an act in the caller's transaction; it is chained by the sealer a moment after the commit.
+
+    A long name is cut: an act must never fail, and take its transaction along, because of how it is told.
+    """
+    return Act.objects.create(actor=actor[:150], verb=verb, subject=subject[:150], reason=reason, facts=facts)
 
 
 def seal() -> int:

@@ -19,17 +19,21 @@ def by_place(environment: Environment) -> ByPlace:
 def pin_first(
     environment: Environment, address: str, port: int, key_type: str, public_key: str, fingerprint: str
 ) -> HostKey:
-    """Trust the first key that a host has shown; another key is refused from then on. Audited as Slipway's own act.
+    """Trust the first key that a host has shown, and give it; when one is pinned there already, of whatever type, give
+    that one, whatever the host shows now. Audited as Slipway's own act.
 
     Two deploys cannot pin at once: an environment has one running deploy.
     """
-    key, made = HostKey.objects.get_or_create(
+    pinned = environment.host_keys.filter(address=address, port=port).order_by("pk").first()
+    if pinned is not None:
+        return pinned
+    record("", "pinned a host's first key", str(environment), address=address, port=port, fingerprint=fingerprint)
+    return HostKey.objects.create(
         environment=environment,
         address=address,
         port=port,
         key_type=key_type,
-        defaults={"public_key": public_key, "fingerprint": fingerprint, "pinned_by": "first use"},
+        public_key=public_key,
+        fingerprint=fingerprint,
+        pinned_by="first use",
     )
-    if made:
-        record("", "pinned a host's first key", str(environment), address=address, port=port, fingerprint=fingerprint)
-    return key

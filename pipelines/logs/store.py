@@ -78,7 +78,7 @@ def archive(log: Log) -> None:
 
 
 def doubled_or_missing() -> list[int]:
-    """Ids of logs whose chunks do not lie end to end; for tests and `slipway check`: always empty."""
+    """Ids of logs whose chunks do not lie end to end; for tests: always empty."""
     broken = []
     for log in Log.objects.filter(archive=""):
         at = 0

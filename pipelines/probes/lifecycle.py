@@ -47,6 +47,6 @@ def abandon_expired() -> int:
     ended = 0
     for probe in Probe.objects.filter(leases.expired(), status=Status.RUNNING):
         with suppress(LostRace), transaction.atomic():  # it may be answered in this moment after all
-            move(probe, Status.ERRORED, reason="the worker that looked for the answer has died; ask again")
+            move(probe, Status.ERRORED, reason="no answer in time: its worker died, or it takes too long; ask again")
             ended += 1
     return ended

@@ -82,7 +82,7 @@ class Ec2Tags:
         try:
             found = [self._found(instance) for instance in self._instances()]
         except (NoCredentialsError, PartialCredentialsError) as error:
-            raise InventoryRefused(f"{where}: no credentials: {error}. Store some there.") from error
+            raise InventoryRefused(f"{where}: no credentials: {error}. Store some with the environment.") from error
         except ClientError as error:
             raise _translated(error, where) from error
         except (BotoCoreError, ValueError) as error:

@@ -12,7 +12,7 @@ _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])
 
 
 class BadInventory(UserError):
-    """The inventory's settings cannot be read; they are mended on the environment's page."""
+    """The inventory's settings cannot be read; they are mended in the environment's form in the admin pages."""
 
 
 class NoHosts(UserError):

@@ -7,7 +7,7 @@
 | SLIPWAY_RUN | number of the run in its project |
 | SLIPWAY_STAGE | name of the stage |
 | SLIPWAY_ATTEMPT | number of the attempt at the stage, from 1 |
-| SLIPWAY_EVENT | what started the run: push, tag, pull_request, manual |
+| SLIPWAY_EVENT | what started the run: push or tag |
 | SLIPWAY_REF | the ref in full: refs/heads/main |
 | SLIPWAY_REF_NAME | the ref without its name space: main |
 | SLIPWAY_BRANCH | name of the branch; empty for a tag |

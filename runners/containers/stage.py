@@ -21,7 +21,7 @@ from runners.containers.executor import Container, ContainerGone, Executor, Exit
 from runners.containers.listening import Listener, Stopped, Verdict, Watch
 from runners.containers.script import LAST_WORD
 from runners.heartbeat import Heartbeat
-from runners.masking import needles_of
+from runners.masking import masked, needles_of
 from runners.recorder import Batch, Recorder
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,9 @@ class _Performance:
         self._executor, self._watch = executor, watch
         self._attempt, self._is_resumed, self._spec = claim.attempt, claim.resumed, spec
         self._secrets = preparation.secrets_for(claim.attempt.stage.run, spec)
+        self._needles = needles_of(self._secrets.values())
         self._recorder = Recorder(
-            needles_of(self._secrets.values()),
+            self._needles,
             self._store,
             steps=len(spec.steps),
             raw_from=claim.attempt.log.raw_size,
@@ -78,9 +79,7 @@ class _Performance:
             verdict = self._heard_live(container)
         else:
             verdict = self._heard_later(container)
-        if verdict.status == Status.SUCCEEDED:
-            self._keep_artifacts(container)
-        return verdict
+        return self._kept(container) if verdict.status == Status.SUCCEEDED else verdict
 
     def _started_before(self) -> Container | None:
         """The attempt's container, if a former runner has started it. One that has vanished may have done its work."""
@@ -141,10 +140,15 @@ class _Performance:
         name = f"step {step.position + 1}, {self._spec.steps[step.position].name[:80]}," if step else "its script"
         return f"{name} ended with code {code}"
 
-    def _keep_artifacts(self, container: Container) -> None:
-        collected = artifacts.collect(self._executor, container, self._spec.artifacts)
+    def _kept(self, container: Container) -> Verdict:
+        """What was made is stored, or the reason why not; that names files, and a file may be named like a secret."""
+        try:
+            collected = artifacts.collect(self._executor, container, self._spec.artifacts)
+        except UserError as error:
+            return Verdict(Status.FAILED, masked(str(error), self._needles))
         rows = [Artifact(path=c.path, digest=c.digest, size=c.size, storage_name=c.storage_name) for c in collected]
         output.keep(self._attempt, rows)
+        return Verdict(Status.SUCCEEDED, exit_code=0)
 
 
 def _canceller(attempt: Attempt) -> str:

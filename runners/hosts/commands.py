@@ -146,6 +146,7 @@ def link_shared(layout: Layout, claim: Claim, number: int) -> str:
 
 
 def _link_one(layout: Layout, number: int, name: str) -> str:
+    name = name.rstrip("/")  # or the link would be looked for, and made, inside what it stands for
     inside, outside = f"{layout.release(number)}/{name}", f"{layout.shared_directory}/{name}"
     return (
         f"mkdir -p {quote(outside)} {quote(inside.rpartition('/')[0])}\n"

@@ -23,11 +23,11 @@ from runners.hosts.archive import Archive
 from runners.hosts.commands import Claim
 from runners.hosts.connection import Address, Connection, HostKey
 from runners.hosts.fleet import Fleet, Target, on_all
-from runners.hosts.hostlog import HostLog, masked
+from runners.hosts.hostlog import HostLog
 from runners.hosts.lane import Lane, Plan
 from runners.hosts.layout import Layout, render_environment
 from runners.hosts.ssh import connect, load_key, scan_host_key
-from runners.masking import needles_of
+from runners.masking import masked, needles_of
 
 logger = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ def _target(environment: Environment, row: HostDeploy, keys: hostkeys.ByPlace) -
 
 def _open(environment: Environment, target: Target) -> Connection:
     if environment.credential is None:
-        raise NoCredential(f"{environment} has no SSH credential: choose one on its page.")
+        raise NoCredential(f"{environment} has no SSH credential: choose one for it in the admin pages.")
     keys = target.host_keys
     if not keys and environment.host_key_policy == HostKeyPolicy.FIRST_USE:
         keys = (_pin_first(environment, target.address),)
@@ -271,9 +271,11 @@ def _open(environment: Environment, target: Target) -> Connection:
 
 
 def _pin_first(environment: Environment, address: Address) -> HostKey:
+    """The host's pinned key: what it shows when it is met first, and from then on what was pinned, also when the
+    connection breaks and is opened anew within the same deploy."""
     shown = scan_host_key(address)
-    hostkeys.pin_first(environment, address.host, address.port, shown.type, shown.base64, shown.fingerprint)
-    return shown
+    key = hostkeys.pin_first(environment, address.host, address.port, shown.type, shown.base64, shown.fingerprint)
+    return HostKey(key.key_type, key.public_key)
 
 
 def _explained(rows: Sequence[HostDeploy], bad: Sequence[HostDeploy]) -> str:

@@ -7,13 +7,8 @@ from datetime import UTC, datetime
 from pipelines.deploys import lifecycle
 from pipelines.deploys.models import Deploy
 from pipelines.logs.models import Log
-from runners.masking import Masker
+from runners.masking import masked
 from runners.recorder import Batch, Recorder
-
-
-def masked(text: str, needles: frozenset[bytes]) -> str:
-    """A short text without secrets: a reason, a line of ours."""
-    return Masker(needles).finish(text.encode()).data.decode(errors="replace")
 
 
 class HostLog:

@@ -25,9 +25,10 @@ from runners.hosts.connection import (
 )
 from runners.hosts.fleet import Fleet, Target
 from runners.hosts.health import HealthCheck, wait_until_healthy
-from runners.hosts.hostlog import HostLog, masked
+from runners.hosts.hostlog import HostLog
 from runners.hosts.layout import Layout
 from runners.hosts.steps import Step, read_base, run_step
+from runners.masking import masked
 
 SHORT_SECONDS = 60
 UNPACK_SECONDS = 600

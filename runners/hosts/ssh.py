@@ -83,12 +83,12 @@ def load_key(private_key: str, passphrase: str | None = None) -> paramiko.PKey:
         try:
             return kind.from_private_key(io.StringIO(private_key.strip() + "\n"), passphrase)
         except paramiko.PasswordRequiredException as error:
-            raise BadPrivateKey("The private key is encrypted and no passphrase is stored.") from error
+            raise BadPrivateKey("The private key is encrypted: store one without a passphrase.") from error
         except (SSHException, ValueError, IndexError, AttributeError):
             continue
     raise BadPrivateKey(
         "The private key cannot be read: paste the whole OpenSSH or PEM text of an Ed25519, ECDSA or RSA key"
-        " (and its passphrase, if it has one)."
+        " without a passphrase."
     )
 
 

@@ -11,7 +11,7 @@ RING_TIMEOUT_SECONDS = 0.1
 
 
 class UnsafeRedis(SystemFault):
-    """This Redis may throw queued work away, or lose it when it is restarted."""
+    """This Redis may throw queued work away."""
 
 
 def ring_connection() -> redis.Redis:

@@ -22,7 +22,14 @@ class WriteOnlyLine(forms.PasswordInput):
 
 
 class WriteOnlyField(forms.CharField):
-    """Empty means unchanged: the stored value stays."""
+    """Empty means unchanged: the stored value stays.
+
+    Browsers send every line end as CRLF; a key or certificate with those is no longer what was pasted.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(data)

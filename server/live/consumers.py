@@ -11,8 +11,10 @@ from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from server import access
+from server.access import Act
 from server.live import subjects
-from server.live.entry import ACCESS_SECONDS, NOT_FOUND, Scope, may_see
+from server.live.entry import ACCESS_SECONDS, NOT_FOUND, Scope, may_see, person_of
 from server.live.hub import hub
 from server.live.subjects import Subject
 from server.live.tail import LogGone, Tail, tails
@@ -201,4 +203,9 @@ def _may_read(scope: Scope, log_id: int) -> bool:
 
 
 def _visible(scope: Scope, asked: Iterable[Subject]) -> list[Subject]:
-    return [subject for subject in asked if may_see(scope, subjects.project_of(subject))]
+    """Who is not signed in costs no more than that question, however much is asked."""
+    person = person_of(scope)
+    if not person.is_authenticated:
+        return []
+    found = [(subject, subjects.project_of(subject)) for subject in dict.fromkeys(asked)]
+    return [subject for subject, project in found if project is not None and access.may(person, Act.VIEW, project)]

@@ -44,7 +44,9 @@ def is_ours(origin: str, host: str) -> bool:
         return False
     domain, _ = split_domain_port(host)
     ours = bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
-    return ours and parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+    # A page that came without TLS may be anybody's; where the session is kept to TLS, it opens no socket.
+    schemes = ("https",) if settings.SESSION_COOKIE_SECURE else ("http", "https")
+    return ours and parts.scheme in schemes and parts.netloc.lower() == host.lower()
 
 
 def person_of(scope: Scope) -> Person:

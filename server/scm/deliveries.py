@@ -20,6 +20,7 @@ from server.scm.fields import BadPayload
 
 MAX_BODY = 25 * 1024 * 1024  # bytes; GitHub sends no more
 
+_PROJECT = re.compile(r"[A-Za-z0-9_-]{1,60}")  # a slug; PostgreSQL does not even take a question with a NUL in it
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _EVENT = re.compile(r"[a-z_]{1,60}")
 _DELIVERY_ID = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
@@ -67,7 +68,7 @@ def take(deliveries: Sequence[Delivery]) -> list[Answer]:
 
     All are written in one transaction: a lock and a commit cost more than a row. If that fails, each has its own.
     """
-    names = {delivery.project for delivery in deliveries}
+    names = {delivery.project for delivery in deliveries if _PROJECT.fullmatch(delivery.project)}
     found = Project.objects.defer("code_host_token").filter(name__in=names)
     projects = {project.name: project for project in found}
     read = [_read(delivery, projects.get(delivery.project)) for delivery in deliveries]

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from server.scm.deliveries import MAX_BODY, TOO_LARGE, UNSTORED, WRONG_METHOD, Answer, Delivery, take
 
@@ -106,13 +106,21 @@ class WebhookDoor:
 
 
 def _take(deliveries: list[Delivery]) -> list[Answer]:
-    """In the writing thread. Whatever goes wrong, every sender gets an answer."""
+    """In the writing thread. Whatever goes wrong, every sender gets an answer.
+
+    What breaks for one delivery breaks for that one alone: a stranger must not be able to spoil the batch of others.
+    """
     try:
         close_old_connections()
         return take(deliveries)
-    except Exception:
+    except (OperationalError, InterfaceError):  # the database is away, for all of them
         log.exception("%d deliveries could not be stored", len(deliveries))
         return [UNSTORED] * len(deliveries)
+    except Exception:
+        if len(deliveries) > 1:
+            return [answer for delivery in deliveries for answer in _take([delivery])]
+        log.exception("a delivery could not be stored")
+        return [UNSTORED]
 
 
 def _delivery(scope: Message, body: bytes) -> Delivery:

@@ -2,12 +2,7 @@
 
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import HttpRequest
 from django.urls import reverse_lazy
-
-
-def site_name(request: HttpRequest) -> str:
-    return request.get_host()
 
 
 class SignIn(LoginView):

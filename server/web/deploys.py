@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from pipelines.deploys import queries, requests
 from pipelines.deploys.models import Deploy, HostDeploy, Phase
+from pipelines.spec.model import DEFAULT_PARALLEL
 from pipelines.states.status import FINAL, Status, worst
 from server import access
 from server.access import Act
@@ -99,12 +100,19 @@ def _is_live(deploy: Deploy) -> bool:
 
 
 def _plan(deploy: Deploy) -> dict[str, object]:
-    """What was frozen when the deploy began."""
+    """What the deploy brings and how; of strategy and environment the stricter counts, as for its worker."""
     before = queries.configuration_before(deploy)
     changes = queries.changes(before.values if before else {}, deploy.configuration.values)
     spec = deploy.release.deploy_spec
-    waves = ", ".join(str(wave) for wave in spec.get("strategy", {}).get("waves", []))
-    return {"before": before, "changes": changes, "strategy": waves, "migrates": spec.get("migrate")}
+    strategy = spec.get("strategy", {})
+    return {
+        "before": before,
+        "changes": changes,
+        "waves": ", ".join(str(wave) for wave in strategy.get("waves", [])),
+        "at_once": min(deploy.environment.at_once, strategy.get("parallel", DEFAULT_PARALLEL)),
+        "max_failures": min(deploy.environment.max_failures, strategy.get("max_failures", 0)),
+        "migrates": spec.get("migrate"),
+    }
 
 
 def _chosen(rows: Sequence[HostDeploy], name: str) -> HostDeploy | None:

@@ -25,7 +25,7 @@ _WORKS = (Work.PASSES, Work.PASSES, Work.FAILS, Work.SHIPS, Work.BREAKS)
 
 
 def test_ten_random_kills_leave_no_trace(tmp_path: Path) -> None:
-    survive(tmp_path, kills=10, seed=_seed())
+    survive(tmp_path, kills=10, seed=_seed(), STAGE_WORKERS="3", CONTROL_WORKERS="1")
 
 
 @pytest.mark.faults
@@ -33,10 +33,10 @@ def test_two_hundred_random_kills_leave_no_trace(tmp_path: Path) -> None:
     survive(tmp_path, kills=int(os.environ.get("KILLS", "200")), seed=_seed())
 
 
-def survive(directory: Path, *, kills: int, seed: int) -> None:
+def survive(directory: Path, *, kills: int, seed: int, **settings: str) -> None:
     """The story: a stream of pushes, a killer in it, and an audit when all has ended. SEED repeats its choices."""
     print(f"\nSEED={seed} KILLS={kills}")
-    with town(directory, POLL_SECONDS="3") as here:
+    with town(directory, POLL_SECONDS="3", **settings) as here:
         here.make_environments(SHOPS)
         tasks = [Task(f"first of {shop}", shop, Work.SHIPS) for shop in SHOPS]
         for task in tasks:

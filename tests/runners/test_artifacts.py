@@ -181,6 +181,14 @@ def test_an_artifact_that_is_too_large_is_refused(executor: DockerExecutor, afte
         collect(executor, container, ["dist"], bytes_max=2 * 1024**2)
 
 
+def test_directories_count_as_well(executor: DockerExecutor, after: After, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "FILES_MAX", 5)
+    container = after("mkdir -p dist/a dist/b dist/c dist/d dist/e")
+
+    with pytest.raises(ArtifactTooLarge, match="more than 5 files and directories"):
+        collect(executor, container, ["dist"])
+
+
 def test_a_storage_that_lost_a_byte_is_told(executor: DockerExecutor, after: After, storage_directory: Path) -> None:
     [collected] = collect(executor, after("echo a >file"), ["file"])
     stored = storage_directory / collected.storage_name

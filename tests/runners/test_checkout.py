@@ -161,6 +161,16 @@ def test_refs_are_named_in_full_and_tags_give_their_commit(shop: Repository, mir
     assert mirror.refs() == dict.fromkeys(refs, sha)
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
+def test_a_branch_whose_name_holds_a_line_separator_does_not_pass_for_main(
+    shop: Repository, mirror: Mirror, separator: str
+) -> None:
+    sha = shop.commit()
+    shop.git("checkout", "--quiet", "-b", f"main{separator}x")
+    other = shop.commit(text="not reviewed\n")
+    assert mirror.refs() == {MAIN: sha, f"{MAIN}{separator}x": other}
+
+
 def test_the_id_of_an_annotated_tag_brings_its_commit(shop: Repository, mirror: Mirror) -> None:
     sha = shop.commit()
     shop.git("tag", "-a", "v1", "-m", "one")

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.logs.marks import StepMark
-from runners.masking import REPLACEMENT, LogFilter, Masker, needles_of
+from runners.masking import REPLACEMENT, LogFilter, Masker, masked, needles_of
 
 NEEDLES = st.lists(st.text("abé", min_size=1, max_size=6).map(str.encode), min_size=1, max_size=5)
 TEXTS = st.text("abéc", max_size=60).map(str.encode)
@@ -95,6 +95,11 @@ def test_short_lines_of_a_secret_do_not_blank_out_ordinary_words() -> None:
 def test_nothing_is_a_secret_without_needles() -> None:
     assert needles_of(["", "  \n"]) == frozenset()
     assert Masker(needles_of([])).feed(b"text").data == b"text"
+
+
+def test_a_short_text_is_masked_and_fit_for_any_database() -> None:
+    assert masked("login with hunter2hunter2 refused", needles_of(["hunter2hunter2"])) == "login with *** refused"
+    assert masked("caf\udce9 says \0, \ud800", ()) == "caf? says ?, ?"
 
 
 @settings(max_examples=300)

@@ -17,7 +17,7 @@ from tests.stories.works import Works
 _HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The stories take longest and share one scene: all go to one worker, and first."""
     stories = [item for item in items if item.path.is_relative_to(_HERE)]

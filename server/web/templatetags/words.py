@@ -34,12 +34,6 @@ def ago(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
-def at_clock(at: datetime | None) -> SafeString | str:
-    """The time of day, with the exact time in `title` and `datetime`."""
-    return "" if at is None else _time(at, f"{at:%H:%M:%S}")
-
-
-@register.filter
 def who(actor: str) -> str:
     """A person of the ledgers without the number; nobody is Slipway itself."""
     return actor.partition(" (#")[0] or "itself"

@@ -26,6 +26,12 @@ def test_an_act_keeps_who_what_when_and_why() -> None:
     assert act.facts == {"to_release": 41}
 
 
+def test_an_act_about_the_longest_names_is_kept() -> None:
+    act = record("a" * 400, "cancelled", "b" * 400)
+    act.full_clean()
+    assert (len(act.actor), len(act.subject)) == (150, 150)
+
+
 def test_new_acts_wait_for_the_sealer_and_then_have_a_place() -> None:
     record("ada (#1)", "deployed", "release 1")
     assert Act.objects.filter(place=None).count() == 1

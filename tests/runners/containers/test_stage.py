@@ -165,6 +165,16 @@ def test_an_artifact_that_is_not_there_fails_the_stage(planned: Planned) -> None
     assert attempt.reason == "artifact path 'dist' does not exist; in the workspace there is: .git/, greeting, out/"
 
 
+def test_the_reason_shows_no_secret_and_takes_any_name_of_a_file(planned: Planned) -> None:
+    step = "touch $TOKEN; touch $(printf 'caf\\351')"
+    stages = f"  build:\n    secrets: [TOKEN]\n    steps:\n      - |\n        {step}\n    artifacts: [dist/]\n"
+    attempt = performed(planned(stages, TOKEN="hunter2hunter2"))
+
+    assert attempt.status == Status.FAILED
+    assert "there is: " in attempt.reason
+    assert {"***", "caf?"} <= set(attempt.reason.partition("there is: ")[2].split(", "))
+
+
 def test_a_secret_is_given_and_never_shown(planned: Planned) -> None:
     step = "echo is $TOKEN; echo $TOKEN | base64; i=0; while [ $i -lt 3 ]; do printf $TOKEN; i=$((i+1)); done"
     stages = f"  build:\n    secrets: [TOKEN]\n    steps:\n      - |\n        {step}\n"

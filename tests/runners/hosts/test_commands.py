@@ -146,6 +146,15 @@ def test_shared_directories_outlive_releases(sh: Shell, layout: Layout) -> None:
     assert [path.name for path in Path(layout.release(42), "var/uploads").iterdir()] == ["mine"]
 
 
+def test_a_shared_path_may_be_written_with_a_slash_at_its_end(sh: Shell, tmp_path: Path) -> None:
+    layout = Layout(str(tmp_path / "shop"), shared=("var/uploads/",))
+    for number in (41, 42, 42):
+        install(sh, layout, number)
+    Path(layout.shared_directory, "var/uploads/mine").write_text("kept")
+    assert Path(layout.release(42), "var/uploads").is_symlink()
+    assert names(f"{layout.release(41)}/var/uploads") == ["mine"]
+
+
 def test_a_switch_to_a_release_that_is_not_there_is_refused(sh: Shell, layout: Layout) -> None:
     install(sh, layout, 41)
     succeed(sh(commands.switch(layout, CLAIM, 41)))

@@ -32,7 +32,9 @@ from pipelines.logs import store
 from pipelines.runs.models import Artifact
 from pipelines.states.status import Status
 from runners.hosts import deploy as story
+from runners.hosts.connection import Address, HostKeyChanged
 from runners.hosts.connection import HostKey as ShownKey
+from runners.hosts.fleet import Target
 from runners.queue.interruption import Interrupted
 from tests import factories
 from tests.lab.sshd import Sshd, running_fleet
@@ -296,6 +298,16 @@ def test_first_use_pins_a_key_once_and_then_refuses_another(hosts: list[Sshd]) -
     deploy = bring(environment, make_release(environment))
     assert deploy.status == Status.FAILED
     assert "CHANGED" in deploy.reason
+
+
+def test_first_use_refuses_a_key_that_changes_within_the_first_deploy(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts[:1], host_key_policy=HostKeyPolicy.FIRST_USE)
+    environment.host_keys.all().delete()
+    unpinned = Target(Address(hosts[0].address.host, environment.ssh_port, "root"), ())
+    story._open(environment, unpinned).close()
+    hosts[0].change_host_key()
+    with pytest.raises(HostKeyChanged):
+        story._open(environment, unpinned)
 
 
 def test_old_releases_are_removed_but_never_the_one_to_go_back_to(hosts: list[Sshd]) -> None:

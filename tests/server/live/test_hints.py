@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Kind
 from pipelines.projects.models import Member, Project
 from pipelines.runs.models import Run
 from pipelines.states.status import Status
-from server.live import consumers, subjects
+from server.live import consumers, entry, subjects
 from server.live.subjects import Subject
 from tests.factories import (
     begin_deploy,
@@ -152,6 +153,23 @@ def test_a_writer_is_not_held_up_by_a_redis_that_is_gone(layer: OwnRedis, projec
     finish_run(run)
     assert time.monotonic() - begun < 2
     assert run.status == Status.SUCCEEDED
+
+
+def test_who_is_not_signed_in_cannot_make_us_look_for_what_they_ask(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        assert consumers._visible({}, [Subject("run", number) for number in range(100)]) == []
+
+
+def test_where_the_session_is_kept_to_tls_so_are_the_sockets(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["ci.example.org"]
+    settings.SLIPWAY_URL = "https://elsewhere.example.org"
+    settings.CSRF_TRUSTED_ORIGINS = []
+    assert entry.is_ours("http://ci.example.org", "ci.example.org")
+    settings.SESSION_COOKIE_SECURE = True
+    assert not entry.is_ours("http://ci.example.org", "ci.example.org")
+    assert entry.is_ours("https://ci.example.org", "ci.example.org")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
 
 from pipelines.projects.models import Project
 from pipelines.runs.models import Event, Run
@@ -94,6 +96,30 @@ async def test_a_sender_that_stalls_is_let_go(
     answer = await client.post(f"{door.PREFIX}{project.name}", content=body())
     assert answer.status_code == 408
     assert time.monotonic() - begun < 5
+
+
+async def test_a_name_that_no_database_takes_is_a_wrong_signature(client: httpx2.AsyncClient) -> None:
+    for name in ("%00", "sh%00op", "caf%C3%A9", "%FF", "a" * 5000):
+        assert (await client.post(f"{door.PREFIX}{name}", content=b"{}")).status_code == 401
+
+
+async def test_a_delivery_that_breaks_does_not_spoil_the_others_of_its_batch(
+    client: httpx2.AsyncClient, project: Project
+) -> None:
+    unreadable = await sync_to_async(make_project)()
+    await sync_to_async(_store_foreign_secret)(unreadable)
+    shas = [make_sha() for _ in range(20)]
+    good = [push(client, project, sha, f"d{i}") for i, sha in enumerate(shas)]
+    bad = [client.post(f"{door.PREFIX}{unreadable.name}", content=b"{}") for _ in range(5)]
+    answers = await asyncio.gather(*bad, *good)
+    assert [answer.status_code for answer in answers] == [503] * 5 + [202] * 20
+
+
+def _store_foreign_secret(project: Project) -> None:
+    """As after the loss of the key that it was encrypted with."""
+    table = connection.ops.quote_name(Project._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET webhook_secret = 'foreign' WHERE id = %s", [project.pk])
 
 
 async def test_other_methods_are_refused(client: httpx2.AsyncClient) -> None:

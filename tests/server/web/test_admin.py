@@ -126,6 +126,12 @@ def test_a_changed_secret_is_audited_and_stored(operator: Client) -> None:
     assert Act.objects.get(verb="changed").facts["fields"] == ["Value"]
 
 
+def test_a_secret_of_many_lines_keeps_its_line_ends_as_they_were_pasted(operator: Client) -> None:
+    secret = make_secret(make_project(), value="stage-secret-value")
+    change(operator, secret, value="-----BEGIN KEY-----\r\nabcdefgh\r\n-----END KEY-----\r\n")
+    assert secret.value == "-----BEGIN KEY-----\nabcdefgh\n-----END KEY-----\n"
+
+
 def test_a_secret_too_short_to_mask_is_refused(operator: Client, project: Project) -> None:
     form = {"project": project.pk, "name": "PIN", "value": "1234"}
     text = operator.post(reverse("admin:projects_secret_add"), form).content.decode()
