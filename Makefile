@@ -21,8 +21,10 @@ test: ## The whole suite, then its database parts once more on PostgreSQL.
 	@$(READY) test $(MAKE) --no-print-directory suite
 
 suite:
-	@$(PYTEST) -m "not faults" $(ARGS)
-	@$(BIN)/python -m tests.lab.postgres $(PYTEST) -m "not faults" --database-only $(ARGS)
+	@status=0; \
+	$(PYTEST) -m "not faults" $(ARGS) || status=1; \
+	$(BIN)/python -m tests.lab.postgres $(PYTEST) -m "not faults" --database-only $(ARGS) || status=1; \
+	exit $$status
 
 test-faults: ## kill -9 at every named point, and KILLS=200 at random, by SEED=n.
 	@$(READY) test $(BIN)/python -m pytest -m faults -s $(ARGS)

@@ -15,3 +15,8 @@ class SystemFault(PipelineError):
 
 class LostRace(PipelineError):
     """Somebody else moved the row first; step back and do nothing more with it."""
+
+
+def told(error: Exception) -> str:
+    """An error as a person reads it: our own speak for themselves, others get their kind as well."""
+    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"

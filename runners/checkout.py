@@ -25,11 +25,10 @@ from git.cmd import Git
 from git.exc import GitCommandNotFound
 
 from pipelines.errors import UserError
+from pipelines.projects.clone_urls import check_clone_url
 from runners.mirrors import GitFault, clear_leftovers, configuration, evict, locked
 from runners.remotes import (
-    BadCloneUrl,
     BadRef,
-    check_clone_url,
     check_label,
     check_ref,
     check_sha,
@@ -38,7 +37,6 @@ from runners.remotes import (
 from runners.workspaces import GitFolder, TreeEntry, UnsafeTree, WorkspaceWriter, parse_tree
 
 __all__ = [
-    "BadCloneUrl",
     "BadRef",
     "CloneFailed",
     "Commit",
@@ -47,7 +45,6 @@ __all__ = [
     "GitFault",
     "Mirror",
     "UnsafeTree",
-    "check_clone_url",
     "check_ref",
     "check_sha",
 ]
@@ -115,8 +112,9 @@ class Mirror:
 
     def refs(self) -> dict[str, str]:
         """Every branch and tag as full ref with its commit, as the repository has them now."""
-        with locked(self.path):
-            self._ensure()
+        if not self._is_ready:  # else nobody who fetches at the moment has to be waited for
+            with locked(self.path):
+                self._ensure()
         answer = self._ask_remote("ls-remote", "--heads", "--tags", "--", self.clone_url)
         if answer.code:
             raise self._clone_failed(answer)
@@ -169,20 +167,6 @@ class Mirror:
         full, name, email, subject, seconds = answer.out.decode("utf-8", "replace").rstrip("\n").split("\0")
         return Commit(full, name[:200], email[:200], subject[:500], datetime.fromtimestamp(int(seconds), UTC))
 
-    def is_ancestor(self, sha: str, of_ref: str) -> bool:
-        """Whether the ref contains the commit, as the repository is now; CommitMissing without such a ref."""
-        check_sha(sha)
-        check_ref(of_ref)
-        kept = f"refs/kept/{_digest(of_ref)}"
-        with locked(self.path) as lock:
-            self._ensure()
-            answer = self._fetch_spec(f"+{of_ref}:{kept}", lock)
-            if answer.code and "couldn't find remote ref" in answer.error:
-                raise CommitMissing(f"{self.clone_url} has no {of_ref}, so nothing can be on it.")
-            if answer.code:
-                raise self._clone_failed(answer)
-        return self._git("merge-base", "--is-ancestor", sha, kept).code == 0
-
     def workspace(self, sha: str, ref: str) -> Path:
         """A tar archive of the fetched commit with a `.git` of its last 50 commits, all below `workspace/`.
 
@@ -212,6 +196,10 @@ class Mirror:
     @property
     def _workspaces(self) -> Path:
         return self.path.with_name(self.path.name + ".workspaces")
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._config.is_file() and self._config.read_text() == configuration(self.clone_url)
 
     @property
     def _config(self) -> Path:
@@ -281,9 +269,8 @@ class Mirror:
                 bare = Path(folder, "bare")
                 self._must("init", "--bare", "--quiet", "--template=", "--", str(bare), repository=False)
                 bare.rename(self.path)
-        wanted = configuration(self.clone_url)
-        if not self._config.is_file() or self._config.read_text() != wanted:
-            self._config.write_text(wanted)
+        if not self._is_ready:
+            self._config.write_text(configuration(self.clone_url))
         clear_leftovers(self.path)
 
     def _clone_failed(self, answer: _Answer) -> CloneFailed:

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from django.conf import settings
 
 from pipelines.errors import UserError
+from pipelines.projects.clone_urls import check_clone_url
 from pipelines.projects.models import Project
 from pipelines.runs import lifecycle
 from pipelines.runs.models import Run
 from pipelines.spec.errors import SpecError
 from pipelines.spec.parser import parse
 from pipelines.states.status import Status
-from runners.checkout import FileMissing, Mirror, check_clone_url
+from runners.checkout import FileMissing, Mirror
 
 
 def plan(run: Run) -> None:

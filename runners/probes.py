@@ -13,6 +13,8 @@ from runners.hosts.fleet import on_all
 from runners.hosts.ssh import scan_host_key
 from runners.planning import mirror_of
 
+SCANS_AT_ONCE = 32  # silent hosts take their whole time, and others wait for this worker
+
 
 def answer(probe: Probe) -> Any:
     """The answer as the page shows it; raises UserError or SystemFault when there is none."""
@@ -36,7 +38,7 @@ def _host(host: FoundHost) -> dict[str, Any]:
 
 def _host_keys(environment: Environment, hosts: tuple[FoundHost, ...]) -> Any:
     addresses = [Address(host.address, host.port or environment.ssh_port, environment.ssh_user) for host in hosts]
-    found = on_all(addresses, scan_host_key, parallel=8)
+    found = on_all(addresses, scan_host_key, parallel=SCANS_AT_ONCE)
     known = {(key.address, key.port): key for key in environment.host_keys.all()}
     keys, unreachable = [], []
     for address, shown in zip(addresses, found, strict=True):

@@ -18,9 +18,10 @@ class Act(Enum):
     """What can be done in a project."""
 
     VIEW = "view"
-    CANCEL = "cancel"
+    CANCEL = "cancel a run"
     DEPLOY = "deploy"
     ROLL_BACK = "roll back"
+    CANCEL_DEPLOY = "cancel a deploy"
     PROBE = "look at hosts"
     ADMINISTER = "administer"
 
@@ -31,6 +32,7 @@ _LEAST = {
     Act.CANCEL: Role.DEVELOPER,
     Act.DEPLOY: Role.MAINTAINER,
     Act.ROLL_BACK: Role.MAINTAINER,
+    Act.CANCEL_DEPLOY: Role.MAINTAINER,  # a deploy that stops halfway changes production as much as one that begins
     Act.PROBE: Role.MAINTAINER,
     Act.ADMINISTER: Role.OWNER,
 }

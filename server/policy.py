@@ -12,7 +12,7 @@ POLICY = (
 _INLINE = POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'").replace(
     "style-src 'self'", "style-src 'self' 'unsafe-inline'"
 )
-_INLINE_PREFIX = "/admin/rq/"
+_INLINE_PREFIX = "/admin/django_rq/"
 
 
 class ContentPolicyMiddleware:

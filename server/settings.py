@@ -161,14 +161,15 @@ SLIPWAY_OWN_REDIS = not env.str("REDIS_URL", "")
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # redis-py's own read timeout of 5 s would end every idle WebSocket.
+        # redis-py's own read timeout of 5 s would end every idle WebSocket, and with any a cancelled read can go on for
+        # ever; the hub notices by itself when Redis hangs.
         "CONFIG": {"hosts": [{"address": SLIPWAY_REDIS_URL, "socket_timeout": None}], "capacity": 500, "expiry": 10},
     },
 }
 # django-rq: the dashboard in the admin. Workers and the bell use runners.queue.connections.
 RQ_QUEUES: dict[str, dict[str, Any]] = {
     name: {"URL": SLIPWAY_REDIS_URL, "DEFAULT_TIMEOUT": 90000, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in ("control", "stage", "deploy")
+    for name in ("control", "plan", "stage", "deploy")
 }
 RQ_SHOW_ADMIN_LINK = True
 

@@ -9,6 +9,5 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("server.web.urls")),
     path("hooks/", include("server.scm.urls")),
-    path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,11 +1,26 @@
 """The keys that hosts are known by."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from django.db import transaction
 
 from pipelines.audit.record import record
 from pipelines.deploys.models import Environment, HostKey
 
 ByPlace = dict[tuple[str, int], list[HostKey]]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenKey:
+    """A key that the host at this address and port has shown. Two hosts, clones of one image, may show the same."""
+
+    address: str
+    port: int
+    key_type: str
+    public_key: str
+    fingerprint: str
 
 
 def by_place(environment: Environment) -> ByPlace:
@@ -37,3 +52,20 @@ def pin_first(
         fingerprint=fingerprint,
         pinned_by="first use",
     )
+
+
+@transaction.atomic
+def approve(environment: Environment, keys: Iterable[SeenKey], actor: str) -> None:
+    """Trust what a person has compared. An approved key takes the place of every other key of its host, so that a
+    former machine is not trusted along."""
+    for key in keys:
+        environment.host_keys.filter(address=key.address, port=key.port).delete()
+        HostKey.objects.create(environment=environment, pinned_by=actor, **asdict(key))
+        record(
+            actor,
+            "approved a host key",
+            str(environment),
+            address=key.address,
+            port=key.port,
+            fingerprint=key.fingerprint,
+        )

@@ -1,7 +1,7 @@
 """What a deploy worker writes while it performs a deploy; each verb is one short transaction under the fence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from pipelines.deploys import rollbacks
+from pipelines.deploys import requests, rollbacks
 from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Phase
 from pipelines.errors import LostRace
 from pipelines.logs import store as logs
@@ -20,12 +20,11 @@ from pipelines.outbox.models import Channel
 from pipelines.states import leases
 from pipelines.states.models import Transition
 from pipelines.states.signals import progressed
-from pipelines.states.status import Status
+from pipelines.states.status import BAD, Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
 LEASE_SECONDS = 6
-MAX_TAKEOVERS = 8  # a deploy that outlived this many workers takes its workers down; it is not given another
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +69,11 @@ def let_go(deploy: Deploy) -> None:
 
 
 def freeze(deploy: Deploy, waves: Sequence[Sequence[Listed]]) -> list[HostDeploy]:
-    """Write the plan: which hosts, in which wave. Once per deploy: a resumed one keeps the plan it has."""
+    """Write the plan: which hosts, in which wave, how carefully. Once per deploy: a resumed one keeps what it has."""
     with transaction.atomic():
         _hold(deploy)
         if not deploy.hosts.exists():
+            _freeze_caution(deploy)
             _note_listed(deploy.environment, [listed for wave in waves for listed in wave], deploy.undoes_id is None)
             _plan_hosts(deploy, {listed.name: number for number, wave in enumerate(waves) for listed in wave})
     return list(deploy.hosts.select_related("host", "log").order_by("wave", "host__name"))
@@ -133,7 +133,7 @@ def finish_deploy(deploy: Deploy, status: Status, reason: str = "") -> Deploy | 
         _end_hosts(deploy)
         told = move(deploy, status, reason=reason)
         logs.close(deploy.log)
-        rollback = rollbacks.undo(deploy) if status in (Status.FAILED, Status.ERRORED) else None
+        rollback = rollbacks.undo(deploy) if status in BAD else None
         _announce(deploy, told)
     return rollback
 
@@ -148,12 +148,17 @@ def _claim(deploy_id: int, owner: str) -> DeployClaim:
     resumed = deploy.status == Status.RUNNING
     if resumed:
         leases.take_over(Deploy.objects.filter(pk=deploy.pk), owner, LEASE_SECONDS, fence=fence)
-        Deploy.objects.filter(pk=deploy.pk).update(takeovers=F("takeovers") + 1)
     else:
         _refuse_unless_first(deploy)
-        move(deploy, Status.RUNNING, owner=owner, lease_until=leases.until(LEASE_SECONDS), fence=fence)
-    deploy.refresh_from_db(fields=["owner", "lease_until", "fence", "takeovers"])
+        _begin(deploy, owner, fence)
+    deploy.refresh_from_db(fields=["owner", "lease_until", "fence", "deaths"])
     return DeployClaim(deploy, resumed)
+
+
+def _begin(deploy: Deploy, owner: str, fence: int) -> None:
+    """What it replaces is what is live now, which may no longer be what was live when it was asked for."""
+    owned: dict[str, Any] = {"owner": owner, "lease_until": leases.until(LEASE_SECONDS), "fence": fence}
+    move(deploy, Status.RUNNING, replaces_id=deploy.environment.current_id, **owned)
 
 
 def _refuse_unless_first(deploy: Deploy) -> None:
@@ -165,6 +170,13 @@ def _refuse_unless_first(deploy: Deploy) -> None:
 
 def _hold(deploy: Deploy) -> None:
     leases.renew(Deploy.objects.filter(pk=deploy.pk), deploy.fence, LEASE_SECONDS)
+
+
+def _freeze_caution(deploy: Deploy) -> None:
+    fields = asdict(requests.caution(deploy))
+    Deploy.objects.filter(pk=deploy.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(deploy, name, value)
 
 
 def _plan_hosts(deploy: Deploy, waves: Mapping[str, int]) -> None:

@@ -28,6 +28,13 @@ class Release(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantined_because = models.CharField(max_length=300, blank=True)
+    overtaken_by = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The release of a later run of this ref that was cut before: no rule deploys this one by itself",
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="release_number_once")]
@@ -73,7 +80,8 @@ class Environment(models.Model):
     ref_pattern = models.CharField(
         max_length=255,
         default="refs/heads/main",
-        help_text="Full refs whose releases may come here: refs/heads/main, refs/tags/v*",
+        help_text="Full refs whose releases may come here: refs/heads/main, refs/tags/v*; "
+        "* is any text without /, ** any text, ? one character but /",
     )
     automatic = models.BooleanField(default=False, help_text="Deploy every green release that matches, by itself")
     inventory_kind = models.CharField(max_length=10, choices=InventoryKind.choices, default=InventoryKind.STATIC)
@@ -91,6 +99,9 @@ class Environment(models.Model):
         default=5, validators=[MinValueValidator(1)], help_text="Hosts changed at the same time, at most"
     )
     max_failures = models.PositiveSmallIntegerField(default=0, help_text="Failed hosts that a deploy may have")
+    max_unreachable = models.PositiveSmallIntegerField(
+        default=0, help_text="Hosts that cannot be reached, and so are left as they are, that a deploy may have besides"
+    )
     rolls_back = models.BooleanField(default=True, help_text="Bring the hosts back by itself when a deploy fails")
     keep_releases = models.PositiveSmallIntegerField(
         default=5, validators=[MinValueValidator(2)], help_text="Release directories kept on each host"
@@ -201,7 +212,11 @@ class Deploy(Stateful, Leased):
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deploys")
     configuration = models.ForeignKey(Configuration, on_delete=models.PROTECT, related_name="deploys")
     replaces = models.ForeignKey(
-        Release, null=True, on_delete=models.PROTECT, related_name="+", help_text="What was live when it was asked for"
+        Release,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What was live when it began; until then, when it was asked for",
     )
     undoes = models.OneToOneField(
         "self",
@@ -214,7 +229,11 @@ class Deploy(Stateful, Leased):
     asked_by = models.CharField(max_length=150, blank=True, help_text="Empty: Slipway itself")
     why = models.CharField(max_length=300, blank=True)
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first in the environment's queue")
-    takeovers = models.PositiveSmallIntegerField(default=0, editable=False)
+    # Frozen with its hosts, None until then: a takeover and a changed environment go on as it began.
+    at_once = models.PositiveSmallIntegerField(null=True, editable=False)
+    max_failures = models.PositiveSmallIntegerField(null=True, editable=False)
+    max_unreachable = models.PositiveSmallIntegerField(null=True, editable=False)
+    rolls_back = models.BooleanField(null=True, editable=False)
     migrated_at = models.DateTimeField(null=True, help_text="When `migrate` ended well; it is not run twice")
     cancel_requested_at = models.DateTimeField(null=True)
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="deploy")
@@ -251,7 +270,8 @@ class Phase(models.TextChoices):
 
 
 class HostDeploy(Stateful):
-    """A deploy on one host. `switched` says whether the host's `current` link was moved, whatever came after."""
+    """A deploy on one host. `switched` says whether the host's `current` link was moved, whatever came after;
+    `unreachable`, that it failed because the host could not be reached, and was left as it is."""
 
     machine = HOST_DEPLOY
 

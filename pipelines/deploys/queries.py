@@ -12,7 +12,7 @@ from pipelines.deploys import rollbacks, rules
 from pipelines.deploys.models import Configuration, Deploy, Environment, Host, HostDeploy, Release
 from pipelines.deploys.requests import configuration_of
 from pipelines.projects.models import Project
-from pipelines.states.status import Status
+from pipelines.states.status import BAD, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def broken(projects: Iterable[Project]) -> list[Deploy]:
     """For each environment its newest ended deploy, if that ended badly."""
     ended = _deploys(projects).exclude(finished_at=None)
     last = ended.values("environment").annotate(last=Max("pk")).values("last")
-    return list(ended.filter(pk__in=last, status__in=[Status.FAILED, Status.ERRORED]).order_by("-finished_at"))
+    return list(ended.filter(pk__in=last, status__in=BAD).order_by("-finished_at"))
 
 
 def _deploys(projects: Iterable[Project]) -> QuerySet[Deploy]:
@@ -93,12 +93,16 @@ def hosts(environment: Environment) -> list[Stand]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A release as an environment sees it: its newest deploy there, and what a click may do with it."""
+    """A release as an environment sees it: its newest deploy there, and what a click may do with it.
+
+    `overtaken_by`: why the environment's rule, which takes it, has not deployed it by itself.
+    """
 
     release: Release
     deploy: Deploy | None
     is_live: bool
-    is_target: bool
+    ran_well: bool
+    overtaken_by: Release | None
     refusal: str
 
     @property
@@ -108,16 +112,18 @@ class Shown:
 
 def history(environment: Environment, limit: int = 25) -> list[Shown]:
     """The newest releases of the project, newest first, and what became of each in this environment."""
-    releases = list(Release.objects.filter(project=environment.project_id).order_by("-number")[:limit])
+    of_project = Release.objects.filter(project=environment.project_id).select_related("overtaken_by")
+    releases = list(of_project.order_by("-number")[:limit])
     here = environment.deploys.filter(release__in=releases).select_related("configuration").order_by("pk")
     newest_here = {deploy.release_id: deploy for deploy in here}
-    back = set(rollbacks.targets(environment).values_list("pk", flat=True))
+    proven = set(rollbacks.proven(environment).values_list("pk", flat=True))
     return [
         Shown(
             release=release,
             deploy=newest_here.get(release.pk),
             is_live=release.pk == environment.current_id,
-            is_target=release.pk in back,
+            ran_well=release.pk in proven,
+            overtaken_by=release.overtaken_by if environment.automatic else None,
             refusal=_refusal(environment, release),
         )
         for release in releases
@@ -164,10 +170,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What going from what is live to `target` would change. `between` are the releases that lie between, newest first:
-    taken back, or brought when `forward`."""
+    """What going back to `target` would change.
+
+    `strays` are the hosts that may run something else than what is live; `quarantines` what the way leaves for good.
+    `between` are the releases that lie on it, newest first: taken back, or brought when `forward`.
+    """
 
     target: Release
+    strays: Sequence[HostDeploy]
+    quarantines: Sequence[Release]
     forward: bool
     between: Sequence[Release]
     old: Configuration | None
@@ -179,6 +190,11 @@ class Way:
     usual_seconds: float | None
 
     @property
+    def migrates(self) -> bool:
+        """Whether what it leaves may have changed the database."""
+        return any(release.deploy_spec.get("migrate") for release in self.quarantines)
+
+    @property
     def authors(self) -> list[str]:
         return sorted({release.author for release in self.between if release.author})
 
@@ -188,18 +204,21 @@ def way_back(environment: Environment, number: int | None = None, limit: int = 2
 
     None when there is nothing to go back to, or `number` is not among what can be gone back to.
     """
-    targets = list(rollbacks.targets(environment)[:limit])
+    astray = rollbacks.strays(environment)
+    targets = list(rollbacks.targets(environment, astray)[:limit])
     target = next((release for release in targets if number in (None, release.number)), None)
     if target is None:
         return None
-    current = environment.current
-    forward = current is not None and target.number > current.number
+    left = rollbacks.taken_back(environment, target, astray)
+    start = environment.current if target != environment.current else left[-1] if left else None
     live = live_deploy(environment)
     old, new = live.configuration if live else None, configuration_of(environment, target)
     return Way(
         target=target,
-        forward=forward,
-        between=_between(environment, target, current, limit) if current else [],
+        strays=astray,
+        quarantines=left,
+        forward=start is not None and target.number > start.number,
+        between=_between(environment, target, start, limit) if start else [],
         old=old,
         new=new,
         changes=changes(old.values if old else {}, new.values),
@@ -210,8 +229,8 @@ def way_back(environment: Environment, number: int | None = None, limit: int = 2
     )
 
 
-def _between(environment: Environment, target: Release, current: Release, limit: int) -> list[Release]:
-    low, high = sorted((target.number, current.number))
+def _between(environment: Environment, target: Release, start: Release, limit: int) -> list[Release]:
+    low, high = sorted((target.number, start.number))
     passed = Release.objects.filter(project=environment.project_id, number__gt=low, number__lte=high)
     return [r for r in passed.order_by("-number")[:limit] if rules.takes(environment.ref_pattern, r.ref)]
 

@@ -19,6 +19,7 @@ from pipelines.states.transitions import transition as move
 def release(run: Run) -> Release | None:
     """Cut the run's release and ask for its automatic deploys, once, in one transaction.
 
+    When a later run of the same ref was quicker, its release stays where it is: the older one waits for a person.
     None for a run that is not deployable: not green, no deploy section, or without the artifact that the section names.
     """
     if run.status != Status.SUCCEEDED or run.deploy_spec is None:
@@ -50,9 +51,11 @@ def _cut(run: Run) -> Release | None:
     artifact = deployed_artifact(run)
     if artifact is None:
         return None
+    number = next_number(run.project, "next_release_number")  # until we commit, nobody else cuts one of the project
+    newer = Release.objects.filter(project=run.project, ref=run.ref, run__number__gt=run.number)
     made = Release.objects.create(
         project=run.project,
-        number=next_number(run.project, "next_release_number"),
+        number=number,
         run=run,
         ref=run.ref,
         sha=run.sha,
@@ -61,12 +64,18 @@ def _cut(run: Run) -> Release | None:
         spec_digest=run.spec_digest,
         deploy_spec=run.deploy_spec,
         artifact=artifact,
+        overtaken_by=newer.order_by("run__number").last(),
     )
-    takers = Environment.objects.filter(project=run.project, automatic=True)
-    for environment in takers.select_related("project", "current"):
-        if rules.takes(environment.ref_pattern, run.ref):
-            insert(environment, made, automatic=True, why="its rule takes every green release of this ref")
+    if made.overtaken_by is None:
+        _ask_by_rule(made)
     return made
+
+
+def _ask_by_rule(made: Release) -> None:
+    takers = Environment.objects.filter(project=made.project, automatic=True)
+    for environment in takers.select_related("project", "current"):
+        if rules.takes(environment.ref_pattern, made.ref):
+            insert(environment, made, automatic=True, why="its rule takes every green release of this ref")
 
 
 def deployed_artifact(run: Run) -> Artifact | None:

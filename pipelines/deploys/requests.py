@@ -6,9 +6,11 @@ from django.utils import timezone
 from pipelines.audit.record import record
 from pipelines.deploys import rules
 from pipelines.deploys.models import Configuration, Deploy, DeployKind, Environment, Release
+from pipelines.deploys.strategies import Caution, stricter
 from pipelines.errors import LostRace, UserError
 from pipelines.logs import store as logs
 from pipelines.runs.receiving import next_number
+from pipelines.spec.model import DeploySpec
 from pipelines.states.status import FINAL, Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
@@ -63,6 +65,15 @@ def insert(
     )
     begin(deploy, actor=actor, reason=why)
     return deploy
+
+
+def caution(deploy: Deploy) -> Caution:
+    """As frozen when it began; until then, as its release and its environment say now."""
+    if deploy.at_once is not None and deploy.max_failures is not None and deploy.max_unreachable is not None:
+        return Caution(deploy.at_once, deploy.max_failures, deploy.max_unreachable, bool(deploy.rolls_back))
+    place = deploy.environment
+    asked = Caution(place.at_once, place.max_failures, place.max_unreachable, place.rolls_back)
+    return stricter(asked, DeploySpec.from_json(deploy.release.deploy_spec).strategy)
 
 
 def cancel(deploy: Deploy, actor: str, reason: str = "") -> None:

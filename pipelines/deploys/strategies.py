@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -21,6 +22,26 @@ class Decision(Enum):
 
     GO_ON = "go on"
     STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """How carefully a deploy goes: hosts changed at the same time, how many of them may fail or be out of reach, and
+    whether it brings the hosts back by itself."""
+
+    at_once: int
+    max_failures: int
+    max_unreachable: int
+    rolls_back: bool
+
+
+def stricter(place: Caution, strategy: StrategySpec) -> Caution:
+    """The spec proposes, the environment may be stricter. Hosts out of reach are the environment's alone to judge."""
+    return replace(
+        place,
+        at_once=min(place.at_once, strategy.parallel),
+        max_failures=min(place.max_failures, strategy.max_failures),
+    )
 
 
 def waves(strategy: StrategySpec, hosts: Sequence[Host]) -> tuple[tuple[Host, ...], ...]:
@@ -50,12 +71,12 @@ def _size(wave: int | str, total: int) -> int:
     raise BadStrategy(f"wave {wave!r}: write a number of hosts, a percentage of them like 25%, or rest.")
 
 
-def decide(results: Iterable[Status], max_failures: int, *, unreachable: int = 0, max_unreachable: int = 0) -> Decision:
+def decide(results: Iterable[Status], unreachable: int, caution: Caution) -> Decision:
     """Judge after a wave: a host that failed, errored or was cancelled counts, for unknown is not success.
 
     `unreachable` hosts were never touched: leave them out of `results`, they have a budget of their own.
     """
     failed = sum(status not in (Status.SUCCEEDED, Status.SKIPPED) for status in results)
-    if failed > max_failures or unreachable > max_unreachable:
+    if failed > caution.max_failures or unreachable > caution.max_unreachable:
         return Decision.STOP
     return Decision.GO_ON

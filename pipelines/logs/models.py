@@ -15,6 +15,9 @@ class Log(models.Model):
     closed_at = models.DateTimeField(null=True)
     archive = models.CharField(max_length=200, blank=True, help_text="Where the compressed text lies in storage")
 
+    class Meta:
+        indexes = [models.Index(fields=["id"], name="log_unarchived", condition=models.Q(archive=""))]
+
     def __str__(self) -> str:
         return f"log {self.pk}, {self.size} bytes"
 

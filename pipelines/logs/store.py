@@ -10,11 +10,15 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from pipelines.errors import LostRace
+from pipelines.errors import LostRace, SystemFault
 from pipelines.logs.models import Chunk, Log
 from pipelines.logs.signals import appended
 
 BLOCK = 256 * 1024  # bytes read or compressed at a time
+
+
+class BrokenLog(SystemFault):
+    """A log lacks some of what was written to it: restore the database's table of chunks from a backup."""
 
 
 def open_log() -> Log:
@@ -62,11 +66,16 @@ def tail(log: Log, size: int) -> bytes:
 def archive(log: Log) -> None:
     """Compress a closed log into storage and let its chunk rows go.
 
-    A crash in between leaves the chunks readable; of two processes at once one wins.
+    A crash in between leaves the chunks readable; of two processes at once one wins. Raises BrokenLog, and leaves all
+    as it is, when the chunks are not all that was written.
     """
     with tempfile.TemporaryFile() as packed:
+        size = 0
         for block in _blocks(log):
             packed.write(gzip.compress(block, 6))
+            size += len(block)
+        if size != log.size:
+            raise BrokenLog(f"log {log.pk} has {size} of its {log.size} bytes: its rows stay as they are")
         packed.seek(0)
         name = default_storage.save(f"logs/{log.pk // 1000}/{log.pk}.gz", File(packed))
     with transaction.atomic():

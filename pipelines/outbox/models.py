@@ -1,6 +1,7 @@
 """Messages that wait to be sent."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from pipelines.states.models import Transition
 
@@ -15,7 +16,7 @@ class Message(models.Model):
 
     transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="messages")
     channel = models.CharField(max_length=20, choices=Channel.choices)
-    due_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(db_default=Now(), help_text="On the database's clock, as leases are")
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     given_up_at = models.DateTimeField(null=True)

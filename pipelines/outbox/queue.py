@@ -1,11 +1,12 @@
 """Put messages in, and take them out under a lease."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from pipelines.outbox.models import Channel, Message
+from pipelines.states import leases
 from pipelines.states.models import Transition
 
 LEASE_SECONDS = 60
@@ -23,11 +24,10 @@ def due(channel: Channel, limit: int = 50) -> Iterator[Message]:
 
     Of two announcers one gets it: the lease is a compare-and-set on the number of attempts.
     """
-    waiting = Message.objects.filter(channel=channel, sent_at=None, given_up_at=None, due_at__lte=timezone.now())
+    waiting = Message.objects.filter(channel=channel, sent_at=None, given_up_at=None, due_at__lte=Now())
     for message in waiting.select_related("transition").order_by("transition_id")[:limit]:
         mine = Message.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
-        until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
-        leased = mine.update(attempts=message.attempts + 1, due_at=until)
+        leased = mine.update(attempts=message.attempts + 1, due_at=leases.until(LEASE_SECONDS))
         if leased == 1:
             message.attempts += 1
             yield message
@@ -39,9 +39,8 @@ def sent(message: Message) -> None:
 
 def failed(message: Message, error: str, *, permanent: bool) -> None:
     """Try again later, or give up when trying again cannot help or was tried often enough."""
-    now = timezone.now()
+    row = Message.objects.filter(pk=message.pk)
     if permanent or message.attempts >= len(BACK_OFF_SECONDS):
-        Message.objects.filter(pk=message.pk).update(given_up_at=now, error=error)
-        return
-    wait = timedelta(seconds=BACK_OFF_SECONDS[message.attempts - 1])
-    Message.objects.filter(pk=message.pk).update(due_at=now + wait, error=error)
+        row.update(given_up_at=timezone.now(), error=error)
+    else:
+        row.update(due_at=leases.until(BACK_OFF_SECONDS[message.attempts - 1]), error=error)

@@ -1,6 +1,7 @@
 """Ask, claim, answer."""
 
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from pipelines.states.status import Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
-LEASE_SECONDS = 60
+LEASE_SECONDS = 10
 
 
 def ask(kind: Kind, subject_id: int, asked_by: str) -> Probe:
@@ -32,6 +33,17 @@ def claim(probe_id: int, owner: str) -> Probe:
     return probe
 
 
+def renew(probe: Probe) -> datetime | None:
+    """Prolong the lease while the answer is sought; raises LostLease when the probe has been ended meanwhile."""
+    leases.renew(Probe.objects.filter(pk=probe.pk), probe.fence, LEASE_SECONDS)
+    return None
+
+
+def let_go(probe: Probe) -> None:
+    """Seek no longer: whoever asked is told soon."""
+    leases.let_go(Probe.objects.filter(pk=probe.pk), probe.fence)
+
+
 def answer(probe: Probe, value: Any) -> None:
     with transaction.atomic():
         move(probe, Status.SUCCEEDED, answer=value)
@@ -43,10 +55,10 @@ def refuse(probe: Probe, error: PipelineError) -> None:
 
 
 def abandon_expired() -> int:
-    """End the probes whose worker died: the page says so and offers to ask again."""
+    """End the probes that nobody answers any more: the page says so and offers to ask again."""
     ended = 0
     for probe in Probe.objects.filter(leases.expired(), status=Status.RUNNING):
         with suppress(LostRace), transaction.atomic():  # it may be answered in this moment after all
-            move(probe, Status.ERRORED, reason="no answer in time: its worker died, or it takes too long; ask again")
+            move(probe, Status.ERRORED, reason="no answer: its worker died or was stopped; ask again")
             ended += 1
     return ended

@@ -2,11 +2,13 @@
 
 import secrets
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
+from pipelines.projects.clone_urls import BadCloneUrl, check_clone_url
 from pipelines.projects.secrets import MIN_LENGTH, EncryptedTextField
 
 VARIABLE = RegexValidator(r"\A[A-Za-z_][A-Za-z0-9_]*\Z", "A letter or _, then letters, digits and _.")
@@ -43,6 +45,12 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        try:
+            check_clone_url(self.clone_url, allow_local=settings.SLIPWAY_LOCAL_CLONES)
+        except BadCloneUrl as error:
+            raise ValidationError({"clone_url": str(error)}) from error
+
     @property
     def default_ref(self) -> str:
         return f"refs/heads/{self.default_branch}"
@@ -52,8 +60,8 @@ class Role(models.TextChoices):
     """What a team may do in a project; each includes the ones before it."""
 
     VIEWER = "viewer", "sees everything but secrets"
-    DEVELOPER = "developer", "reruns and cancels"
-    MAINTAINER = "maintainer", "deploys and rolls back"
+    DEVELOPER = "developer", "cancels runs"
+    MAINTAINER = "maintainer", "deploys, rolls back and cancels deploys"
     OWNER = "owner", "changes the project, its environments and secrets"
 
 

@@ -43,6 +43,12 @@ def _next_doomed(stages: Sequence[Standing], lost: set[str], known: Mapping[str,
     }
 
 
+def is_due(stages: Iterable[Standing]) -> bool:
+    """Whether anything follows that has not been done: a stage to queue or to skip, or the verdict."""
+    stages = list(stages)
+    return bool(ready(stages) or doomed(stages)) or verdict(stages) is not None
+
+
 def verdict(stages: Iterable[Standing]) -> Status | None:
     """The run's final status; None while a stage is not final. A run in which nothing applied has succeeded."""
     statuses = [stage.status for stage in stages]

@@ -1,5 +1,7 @@
 """What can be done to a run and its stages; each verb is one short transaction."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +22,11 @@ from pipelines.runs.planning import may_release, stages_of
 from pipelines.spec.model import PipelineSpec
 from pipelines.states import leases
 from pipelines.states.models import Transition
-from pipelines.states.status import FINAL, Status
+from pipelines.states.status import BAD, FINAL, Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
 LEASE_SECONDS = 6
-MAX_FENCE = 8  # an attempt that outlived this many runners takes its runners down; it is not given another
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,7 @@ class Claim:
 
 def claim_planning(run_id: int, owner: str) -> Run:
     """Begin to plan a queued run; raises LostRace while another worker does, so that a slow clone holds only one."""
-    waiting = Run.objects.filter(leases.free(), pk=run_id, status=Status.QUEUED)
-    if waiting.update(owner=owner, lease_until=leases.until(LEASE_SECONDS), fence=F("fence") + 1) != 1:
-        raise LostRace(f"run {run_id} is not waiting to be planned")
+    leases.take_over(Run.objects.filter(pk=run_id, status=Status.QUEUED), owner, LEASE_SECONDS)
     return Run.objects.select_related("project").get(pk=run_id)
 
 
@@ -55,11 +54,12 @@ def let_go_planning(run: Run) -> None:
 
 
 def plan(run: Run, spec: PipelineSpec, *, sha: str, digest: str, title: str, author: str) -> None:
-    """Give a queued run its stages and start it; raises LostRace if somebody else has planned or cancelled it.
+    """Give a queued run its stages and start it; raises LostRace if somebody else plans, has planned or cancelled it.
 
     `sha` is the commit itself, where the event had named an annotated tag.
     """
     with transaction.atomic():
+        renew_planning(run)
         deploy = spec.deploy.to_json() if spec.deploy and may_release(run) else None
         _move_run(
             run,
@@ -79,8 +79,12 @@ def plan(run: Run, spec: PipelineSpec, *, sha: str, digest: str, title: str, aut
 
 
 def reject(run: Run, status: Status, reason: str, problems: Iterable[Mapping[str, Any]] = ()) -> None:
-    """End a run that cannot be planned: failed when its spec or repository is at fault, errored when we are."""
+    """End a run that cannot be planned: failed when its spec or repository is at fault, errored when we are.
+
+    Raises LostRace as `plan`.
+    """
     with transaction.atomic():
+        renew_planning(run)
         _move_run(run, status, reason=reason, problems=list(problems))
 
 
@@ -118,11 +122,19 @@ def note_container(attempt: Attempt, container: str) -> None:
     attempt.container = container
 
 
+def note_secrets(attempt: Attempt, values: Mapping[str, str]) -> None:
+    """Keep what the attempt is given and masks: a takeover does the same, though one was changed meanwhile."""
+    with transaction.atomic():
+        leases.renew(Attempt.objects.filter(pk=attempt.pk), attempt.fence, LEASE_SECONDS)
+        attempt.secrets = json.dumps(values)
+        attempt.save(update_fields=["secrets"])
+
+
 def finish_attempt(attempt: Attempt, status: Status, *, reason: str = "", exit_code: int | None = None) -> None:
     """Write the verdict of an attempt and its stage, then look what follows. Raises LostLease after a takeover."""
     with transaction.atomic():
         leases.renew(Attempt.objects.filter(pk=attempt.pk), attempt.fence, LEASE_SECONDS)
-        move(attempt, status, reason=reason, exit_code=exit_code)
+        move(attempt, status, reason=reason, exit_code=exit_code, secrets="")
         move(attempt.stage, status, reason=reason)
         logs.close(attempt.log)
     settle(attempt.stage.run_id)
@@ -139,6 +151,15 @@ def settle(run_id: int) -> None:
                 return _settle(Run.objects.select_related("project").get(pk=run_id))
         except LostRace:
             continue  # somebody moved one of its stages first: look at what is left
+
+
+def unsettled() -> list[int]:
+    """Ids of running runs of which something is due: whoever should have settled them has died before."""
+    standing: dict[int, list[flow.Standing]] = defaultdict(list)
+    running = Stage.objects.filter(run__status=Status.RUNNING)
+    for run_id, *stage in running.values_list("run", "name", "status", "needs"):
+        standing[run_id].append(flow.Standing(*stage))
+    return [run_id for run_id, stages in standing.items() if flow.is_due(stages)]
 
 
 def cancel(run: Run, actor: str, reason: str = "") -> None:
@@ -211,7 +232,7 @@ def _move_run(run: Run, to: Status, *, actor: str = "", reason: str = "", **fiel
     row = move(run, to, actor=actor, reason=reason, **fields)
     if run.project.code_host_name:
         outbox.put(row, Channel.COMMIT_STATUS)
-    broken = to in (Status.FAILED, Status.ERRORED) and run.ref == run.project.default_ref
+    broken = to in BAD and run.ref == run.project.default_ref
     if broken and run.project.chat_channel:
         outbox.put(row, Channel.CHAT)
     return row

@@ -1,9 +1,11 @@
 """What happened to a project, and the runs that came of it."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from pipelines.logs.models import Log
 from pipelines.projects.models import Project
+from pipelines.projects.secrets import EncryptedTextField
 from pipelines.runs.machines import ATTEMPT, RUN, STAGE
 from pipelines.states.models import Leased, Stateful
 from pipelines.states.status import Status
@@ -116,6 +118,19 @@ class Tip(models.Model):
         return f"{self.ref} at {self.sha[:7]}"
 
 
+class Poll(models.Model):
+    """What came of asking a project's code host for its refs. While one asks, `due_at` is the end of the lease."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="poll")
+    due_at = models.DateTimeField(db_default=Now(), help_text="Not asked before; on the database's clock")
+    fence = models.PositiveIntegerField(default=0, help_text="Rises whenever somebody asks")
+    looked_at = models.DateTimeField(null=True, help_text="When its refs were last seen; until then they are history")
+    error = models.TextField(blank=True, help_text="Why it could not be asked the last time; empty when it could")
+
+    def __str__(self) -> str:
+        return f"refs of {self.project}"
+
+
 class Stage(Stateful):
     """A named part of a run: one container, ordered steps; the unit that is queued and claimed."""
 
@@ -146,6 +161,9 @@ class Attempt(Stateful, Leased):
     number = models.PositiveSmallIntegerField()
     container = models.CharField(max_length=64, blank=True, help_text="Docker's id")
     exit_code = models.IntegerField(null=True)
+    secrets = EncryptedTextField(
+        default="", help_text="JSON, name to value, as they were when it began; emptied with the verdict"
+    )
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="attempt")
 
     class Meta:

@@ -12,10 +12,9 @@ from django.db.models.functions import Concat, RowNumber
 from pipelines.projects.models import Project
 from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
 from pipelines.states.models import Transition
-from pipelines.states.status import Status
+from pipelines.states.status import BAD, Status
 
 LOOK_BACK = 300  # runs of a project among which the newest of a branch are looked for
-BAD = (Status.FAILED, Status.ERRORED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from pipelines.outbox import queue as outbox
 from pipelines.outbox.models import Channel
 from pipelines.projects.models import Project
-from pipelines.runs.models import Event, EventKind, Outcome, Run, Tip
+from pipelines.runs.models import Event, EventKind, Outcome, Poll, Run, Tip
 from pipelines.states.transitions import begin
 
 MAX_REF = 255  # characters; git allows longer names, no code host does
@@ -64,12 +65,21 @@ def receive(project: Project, incoming: Incoming) -> Received:
 def found_refs(project: Project, refs: Mapping[str, str]) -> list[Event]:
     """Start what no webhook announced: `refs` (full name → commit) is what the code host has now.
 
-    The first look at a project only notes where its refs stand: old commits are not news.
+    The first look at a project only notes where its refs stand: old commits are not news. What appears later is, even
+    where there was nothing at all before.
     """
+    has_looked = Poll.objects.filter(project=project).exclude(looked_at=None).exists()
     tips = dict(Tip.objects.filter(project=project).values_list("ref", "sha"))
     moved = {ref: sha for ref, sha in refs.items() if tips.get(ref) != sha and len(ref) <= MAX_REF}
-    events = [_found(project, ref, tips.get(ref, ""), sha) for ref, sha in sorted(moved.items())] if tips else []
+    news = sorted(moved.items()) if has_looked else []
+    events = [_found(project, ref, tips.get(ref, ""), sha) for ref, sha in news]
     with transaction.atomic():
+        Poll.objects.bulk_create(
+            [Poll(project=project, looked_at=timezone.now())],
+            update_conflicts=True,
+            unique_fields=["project"],
+            update_fields=["looked_at"],
+        )
         Tip.objects.bulk_create(
             [Tip(project=project, ref=ref, sha=sha) for ref, sha in moved.items()],
             update_conflicts=True,

@@ -1,15 +1,20 @@
-"""Who owns a running attempt until when, on one clock: the database's."""
+"""Who owns work under way until when, on one clock: the database's."""
 
 from datetime import timedelta
 from typing import TypeVar
 
-from django.db.models import DateTimeField, ExpressionWrapper, F, Model, Q, QuerySet
+from django.db import InterfaceError, OperationalError
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Model, Q, QuerySet, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from pipelines.errors import LostRace
 
 M = TypeVar("M", bound=Model)
+
+MAX_DEATHS = 8  # work that outlived so many owners takes its owners down; it is not given another
+# Then nothing is known to be wrong with the work: it is left as it stands, and whoever takes it over goes on.
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class LostLease(LostRace):
@@ -38,9 +43,15 @@ def renew(rows: QuerySet[M], fence: int, seconds: float) -> None:
 
 
 def take_over(rows: QuerySet[M], owner: str, seconds: float, fence: int | None = None) -> None:
-    """Own the one row in `rows` whose lease has run out, with a higher fence; raises LostRace if it has not."""
-    taken = rows.filter(expired(), finished_at=None).update(
-        owner=owner, lease_until=until(seconds), fence=F("fence") + 1 if fence is None else fence
+    """Own the one row in `rows` that nobody owns, or whose owner has died, with a higher fence; else raises LostRace.
+
+    An owner that has let go has not died: only deaths are counted.
+    """
+    taken = rows.filter(free(), finished_at=None).update(
+        owner=owner,
+        lease_until=until(seconds),
+        fence=F("fence") + 1 if fence is None else fence,
+        deaths=Case(When(owner="", then=F("deaths")), default=F("deaths") + 1),
     )
     if taken != 1:
         raise LostRace("somebody else has taken it over, or its owner is alive")
@@ -48,4 +59,4 @@ def take_over(rows: QuerySet[M], owner: str, seconds: float, fence: int | None =
 
 def let_go(rows: QuerySet[M], fence: int) -> None:
     """End one's own lease now, so that another runner need not wait for it to run out."""
-    rows.filter(fence=fence, finished_at=None).update(lease_until=until(-1))
+    rows.filter(fence=fence, finished_at=None).update(owner="", lease_until=until(-1))

@@ -37,12 +37,16 @@ class Stateful(models.Model):
 class Leased(models.Model):
     """Owned by one runner until `lease_until`; the fence proves the ownership on every write.
 
-    A takeover raises the fence, so that whatever the former owner still writes is refused.
+    A takeover raises the fence, so that whatever the former owner still writes is refused. One that nobody owns has
+    no owner's name.
     """
 
     owner = models.CharField(max_length=120, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False, db_index=True)
     fence = models.PositiveIntegerField(default=0, editable=False)
+    deaths = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="How many owners died over it; one that let go has not"
+    )
 
     class Meta:
         abstract = True

@@ -21,6 +21,8 @@ FINAL = frozenset(
     {Status.SUCCEEDED, Status.FAILED, Status.ERRORED, Status.CANCELLED, Status.SKIPPED},
 )
 
+BAD = frozenset({Status.FAILED, Status.ERRORED})
+
 # From best to worst: what a whole says when its parts ended differently. Unknown is worse than a plain no.
 _SEVERITY = (Status.SKIPPED, Status.SUCCEEDED, Status.CANCELLED, Status.FAILED, Status.ERRORED)
 

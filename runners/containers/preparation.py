@@ -1,5 +1,6 @@
 """From the records of an attempt to a container that is ready to start."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,16 +41,29 @@ def prepare(
     return container
 
 
-def secrets_for(run: Run, spec: StageSpec) -> dict[str, str]:
-    """Name → value of what the stage asked for. Raises SecretMissing."""
-    if not spec.secrets:
-        return {}
-    if not run.trusted:
-        raise SecretMissing("this run is not trusted with secrets: its commit comes from outside the project")
-    found = dict(Secret.objects.filter(project=run.project, name__in=spec.secrets).values_list("name", "value"))
-    if missing := [name for name in spec.secrets if name not in found]:
-        raise SecretMissing(f"the project {run.project} has no secret {', '.join(missing)}: an owner can add it")
+def secrets_of(attempt: Attempt) -> dict[str, str]:
+    """Name → value of all that the run's stages ask for: what one was given may reach another's log in an artifact.
+
+    They are kept with the attempt, so that a takeover masks what the first runner gave, whatever was changed meanwhile.
+    """
+    if attempt.secrets:
+        return dict(json.loads(attempt.secrets))
+    run = attempt.stage.run
+    specs = run.stages.values_list("spec", flat=True)
+    asked = {name for spec in specs for name in spec["secrets"]} if run.trusted else set()
+    found = dict(Secret.objects.filter(project=run.project, name__in=asked).values_list("name", "value"))
+    if found:
+        lifecycle.note_secrets(attempt, found)
     return found
+
+
+def given(run: Run, spec: StageSpec, secrets: Mapping[str, str]) -> dict[str, str]:
+    """What of them the stage itself asked for. Raises SecretMissing."""
+    if spec.secrets and not run.trusted:
+        raise SecretMissing("this run is not trusted with secrets: its commit comes from outside the project")
+    if missing := [name for name in spec.secrets if name not in secrets]:
+        raise SecretMissing(f"the project {run.project} has no secret {', '.join(missing)}: an operator can add it")
+    return {name: secrets[name] for name in spec.secrets}
 
 
 def _plan(attempt: Attempt, spec: StageSpec, secrets: Mapping[str, str]) -> ContainerPlan:

@@ -60,8 +60,9 @@ class _Performance:
     def __init__(self, executor: Executor, claim: Claim, spec: StageSpec, watch: Watch) -> None:
         self._executor, self._watch = executor, watch
         self._attempt, self._is_resumed, self._spec = claim.attempt, claim.resumed, spec
-        self._secrets = preparation.secrets_for(claim.attempt.stage.run, spec)
-        self._needles = needles_of(self._secrets.values())
+        secrets = preparation.secrets_of(claim.attempt)
+        self._secrets = preparation.given(claim.attempt.stage.run, spec, secrets)
+        self._needles = needles_of(secrets.values())
         self._recorder = Recorder(
             self._needles,
             self._store,

@@ -111,9 +111,6 @@ class CommandResult:
     """How a command ended. `exit_code` None is unknown and never a success; 128+n is death by signal n."""
 
     exit_code: int | None
-    output_bytes: int
-    output_capped: bool
-    duration_seconds: float
 
     @property
     def succeeded(self) -> bool:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
-from pipelines.deploys import hostkeys, lifecycle
+from pipelines.deploys import hostkeys, lifecycle, requests
 from pipelines.deploys.lifecycle import LEASE_SECONDS, DeployClaim, Listed
 from pipelines.deploys.models import Deploy, DeployKind, Environment, HostDeploy, HostKeyPolicy
 from pipelines.deploys.strategies import Decision, decide, waves
 from pipelines.errors import LostRace, PipelineError, SystemFault, UserError
 from pipelines.spec.model import DeploySpec
+from pipelines.states.leases import DATABASE_AWAY
 from pipelines.states.status import Status, worst
 from runners.clouds.sources import open_inventory
 from runners.heartbeat import Heartbeat
@@ -33,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 UPLOADS_AT_ONCE = 8
 HOSTS_EXPLAINED = 5
-# Then nothing is known to be wrong with a host: the deploy is left as it stands for whoever takes it over.
-DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class NoCredential(UserError):
@@ -177,8 +176,7 @@ class _Performance:
         lanes = [lane for lane in wave if lane.is_open]
         if lanes:
             self._log.say(f"wave {number + 1}: {', '.join(lane.row.host.name for lane in lanes)}")
-        at_once = min(self._deploy.environment.at_once, self._plan.spec.strategy.parallel)
-        self._each(lanes, Lane.bring_over, at_once)
+        self._each(lanes, Lane.bring_over, requests.caution(self._deploy).at_once)
 
     def _each(self, lanes: Sequence[Lane], verb: Callable[[Lane], None], at_once: int) -> None:
         """Join all, whatever happens on one of them; a host that has not begun when all is over is left alone."""
@@ -218,12 +216,7 @@ class _Performance:
     def _decision(self) -> Decision:
         ended = [lane.row for lane in self._lanes if not lane.is_open]
         touched = [Status(row.status) for row in ended if not row.unreachable]
-        return decide(touched, self._budget, unreachable=sum(row.unreachable for row in ended))
-
-    @property
-    def _budget(self) -> int:
-        """The spec proposes; the environment may be stricter."""
-        return min(self._deploy.environment.max_failures, self._plan.spec.strategy.max_failures)
+        return decide(touched, len(ended) - len(touched), requests.caution(self._deploy))
 
     def _first_open(self) -> Lane | None:
         return next((lane for lane in self._lanes if lane.is_open), None)

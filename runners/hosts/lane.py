@@ -8,7 +8,7 @@ from shlex import quote
 
 from pipelines.deploys import lifecycle
 from pipelines.deploys.models import Deploy, HostDeploy, Phase
-from pipelines.errors import PipelineError, SystemFault, UserError
+from pipelines.errors import SystemFault, UserError, told
 from pipelines.spec.model import DeploySpec
 from pipelines.states.status import Status
 from runners.hosts import commands
@@ -113,7 +113,8 @@ class Lane:
         if self.row.status == Status.PENDING:
             lifecycle.start_host(self.row)
         self._log.say(reason)
-        lifecycle.finish_host(self.row, status_of(error), reason, unreachable=isinstance(error, HostUnreachable))
+        untouched = isinstance(error, HostUnreachable) and not self.row.switched
+        lifecycle.finish_host(self.row, status_of(error), reason, unreachable=untouched)
 
     @property
     def _connection(self) -> Connection:
@@ -282,11 +283,6 @@ class Lane:
         loads = "".join(f"[ ! -f {quote(file)} ] || . {quote(file)}\n" for file in files)
         facts = f"SLIPWAY_RELEASE={plan.number} SLIPWAY_DEPLOY={plan.deploy.number}\n"
         return f"set -a\n{loads}{facts}set +a\n{command}"
-
-
-def told(error: Exception) -> str:
-    """Our own errors speak for themselves, others get their kind as well."""
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
 
 
 def status_of(error: Exception) -> Status:

@@ -187,12 +187,7 @@ class RemoteCommand:
             raise ConnectionLost(
                 f"{self.host.address}: the connection broke while a command ran; its outcome is unknown."
             )
-        return CommandResult(
-            None if status < 0 else status,
-            self.output.passed_bytes,
-            self.output.capped,
-            self.limits.elapsed,
-        )
+        return CommandResult(None if status < 0 else status)
 
     def _not_started(self, status: int) -> PipelineError:
         if not self.host.is_alive:

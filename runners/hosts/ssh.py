@@ -1,4 +1,4 @@
-"""The door to paramiko: connections to hosts, their keys, and our own."""
+"""The door to paramiko: connections to hosts, their keys, and the keys that we sign in with."""
 
 import base64
 import contextlib
@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import paramiko
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paramiko.ssh_exception import ChannelException, IncompatiblePeer, SSHException
 
 from runners.hosts.connection import (
@@ -67,21 +65,11 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 _BROKEN = (SSHException, EOFError, OSError)
 
 
-def generate_key(comment: str = "slipway") -> tuple[str, str]:
-    """A new Ed25519 key pair: the private key in OpenSSH's format, the line for authorized_keys."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    return private.decode(), f"{public.decode()} {comment}"
-
-
-def load_key(private_key: str, passphrase: str | None = None) -> paramiko.PKey:
+def load_key(private_key: str) -> paramiko.PKey:
     """Read a private key from its text: Ed25519, ECDSA or RSA. Raises BadPrivateKey."""
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         try:
-            return kind.from_private_key(io.StringIO(private_key.strip() + "\n"), passphrase)
+            return kind.from_private_key(io.StringIO(private_key.strip() + "\n"))
         except paramiko.PasswordRequiredException as error:
             raise BadPrivateKey("The private key is encrypted: store one without a passphrase.") from error
         except (SSHException, ValueError, IndexError, AttributeError):

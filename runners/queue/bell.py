@@ -19,8 +19,8 @@ Ring = tuple[Line, Callable[[int], None], int]
 
 PAUSE_SECONDS = 1.0  # after a failed ring nothing is tried for so long
 GATHER_SECONDS = 0.01  # rings that come together are looked at together
-# A planner goes on with every run that waits and a stage worker with its run, so a burst needs few rings; of other work
-# the rest is rung for by the reconciler.
+# Who has planned a run or performed a stage goes on with what waits, so a burst needs few rings; of other work the rest
+# is rung for by the reconciler.
 BURST = 4
 
 

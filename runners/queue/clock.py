@@ -7,17 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import redis
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
 from pipelines.audit.record import seal
 from pipelines.errors import PipelineError
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
-from pipelines.projects.models import Project
-from runners.queue import jobs
 from runners.queue.connections import refuse_unsafe, ring_connection
-from runners.queue.queues import Line, ring_once
+from runners.queue.polling import poll_due
 from runners.queue.reconciler import reconcile
 
 logger = logging.getLogger(__name__)
@@ -25,7 +22,8 @@ logger = logging.getLogger(__name__)
 RECONCILE_SECONDS = 1.0
 ARCHIVE_SECONDS = 5.0
 ARCHIVE_AT_ONCE = 20
-POLLS_WAITING_MAX = 1000
+POLL_SECONDS = 1.0  # between two looks at who is to be asked; how often each is, the settings say
+POLLERS = 4
 
 
 @dataclass(slots=True)
@@ -40,26 +38,42 @@ class Chore:
 def run(stop: threading.Event) -> None:
     """Do the chores until told to stop. Two clocks at once are harmless: every chore is idempotent.
 
-    Compressing a large log takes seconds, so it has a thread of its own: the reconciler must not wait for it.
+    What may take seconds, a large log or a code host that hangs, has threads of its own: the reconciler does not wait.
     """
     connection = ring_connection()
     urgent = [
         Chore(RECONCILE_SECONDS, lambda: reconcile(connection)),
         Chore(RECONCILE_SECONDS, seal),
-        Chore(float(settings.SLIPWAY_POLL_SECONDS), lambda: _poll(connection)),
         Chore(300.0, lambda: refuse_unsafe(connection)),
     ]
-    slow = [Chore(ARCHIVE_SECONDS, archive_logs)]
-    archiving = threading.Thread(target=_keep_doing, args=(slow, stop), name="archive")
-    archiving.start()
+    slow = [
+        Chore(ARCHIVE_SECONDS, Archivist().archive_some),
+        *(Chore(POLL_SECONDS, lambda: poll_due(stop)) for _ in range(POLLERS)),
+    ]
+    threads = [threading.Thread(target=_keep_doing, args=([chore], stop)) for chore in slow]
+    for thread in threads:
+        thread.start()
     _keep_doing(urgent, stop)
-    archiving.join()
+    for thread in threads:
+        thread.join()
 
 
-def archive_logs() -> None:
-    """Compress finished logs into storage, a few at a time."""
-    for log in Log.objects.exclude(closed_at=None).filter(archive="").order_by("pk")[:ARCHIVE_AT_ONCE]:
-        logs.archive(log)
+class Archivist:
+    """Compresses finished logs into storage, a few at a time, in turn: one that cannot be does not stop the others."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0  # id of the last log that was
+
+    def archive_some(self) -> None:
+        finished = Log.objects.exclude(closed_at=None).filter(archive="", pk__gt=self._looked_at).order_by("pk")
+        last = 0
+        for log in finished[:ARCHIVE_AT_ONCE]:
+            self._looked_at = last = log.pk
+            try:
+                logs.archive(log)
+            except (PipelineError, OSError) as error:
+                logger.error("%s could not be compressed: %s", log, error)
+        self._looked_at = last
 
 
 def _keep_doing(chores: Sequence[Chore], stop: threading.Event) -> None:
@@ -81,8 +95,3 @@ def _do_when_due(chore: Chore) -> None:
         logger.warning("a chore of the clock failed and will be tried again: %s", error)
     except Exception:  # a mistake of ours in one chore must not stop the others
         logger.exception("a chore of the clock broke and will be tried again")
-
-
-def _poll(connection: redis.Redis) -> None:
-    projects = list(Project.objects.order_by("pk").values_list("pk", flat=True))
-    ring_once(connection, Line.CONTROL, jobs.poll_project, projects, at_most=POLLS_WAITING_MAX)

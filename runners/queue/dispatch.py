@@ -15,7 +15,7 @@ Job = Callable[[int], None]
 
 # When a subject comes to this status → this kind of worker performs this job with the subject's id.
 NEXT: dict[tuple[str, str], tuple[Line, Job]] = {
-    ("run", Status.QUEUED): (Line.CONTROL, jobs.plan_run),
+    ("run", Status.QUEUED): (Line.PLAN, jobs.plan_run),
     ("run", Status.SUCCEEDED): (Line.CONTROL, jobs.release_run),
     ("stage", Status.QUEUED): (Line.STAGE, jobs.run_stage),
     ("deploy", Status.QUEUED): (Line.DEPLOY, jobs.run_deploy),

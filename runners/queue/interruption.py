@@ -12,11 +12,13 @@ class Interrupted(BaseException):
 
 
 _interruptible = False
+_is_told = False
 
 
 def interrupt() -> None:
-    """Called from the signal handler, in the main thread."""
-    global _interruptible  # noqa: PLW0603  a signal handler shares nothing else with the code that it interrupts
+    """Called from the signal handler, in the main thread. Between two works it keeps the next from being begun."""
+    global _interruptible, _is_told  # noqa: PLW0603  a signal handler shares nothing else with what it interrupts
+    _is_told = True
     if _interruptible:
         _interruptible = False
         raise Interrupted
@@ -24,10 +26,12 @@ def interrupt() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """The work inside may end with Interrupted at any point."""
+    """The work inside may end with Interrupted at any point; it does not even begin when we have been told to end."""
     global _interruptible  # noqa: PLW0603
     _interruptible = True
     try:
+        if _is_told:
+            raise Interrupted
         yield
     finally:
         _interruptible = False

@@ -1,26 +1,30 @@
 """What RQ calls: an id comes in, the story is told, and exceptions become outcomes, here and once.
 
-Every job is only a ring: the row decides whether there is anything to do, so a job that comes twice, late or for
-nothing is harmless. The stories are imported where they are told: whoever rings needs neither Docker nor SSH.
+Every job is only a ring: the rows decide whether there is anything to do, so a job that comes twice, late or for
+nothing is harmless. Plans and stages are taken in the order of the rows, not in that of the rings. The stories are
+imported where they are told: whoever rings needs neither Docker nor SSH.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import close_old_connections
 
 from pipelines.deploys import lifecycle as deploys
 from pipelines.deploys import releases
-from pipelines.errors import LostRace, PipelineError, SystemFault
+from pipelines.errors import LostRace, PipelineError, SystemFault, told
 from pipelines.probes import lifecycle as probes_lifecycle
-from pipelines.projects.models import Project
+from pipelines.probes.models import Probe
 from pipelines.runs import lifecycle as runs
-from pipelines.runs import receiving
-from pipelines.runs.models import Run, Stage
+from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states import leases
+from pipelines.states.leases import DATABASE_AWAY
+from pipelines.states.models import Leased
 from pipelines.states.status import Status
 from runners.heartbeat import Heartbeat
 from runners.queue.bell import bell
@@ -29,17 +33,15 @@ from runners.queue.owner import me
 
 logger = logging.getLogger(__name__)
 
-# Then nothing is known to be wrong with the work: it is left as it stands, and whoever takes it over goes on.
-DATABASE_AWAY = (OperationalError, InterfaceError)
+# So long a job goes on with what waits: no longer than a release or a question of a page may wait for a planner, and
+# little of the time after which RQ takes a job for stuck. The reconciler rings for the rest.
+PLANNING_ON_SECONDS = 2.0
+STAGES_ON_SECONDS = 600.0
 
 
-def plan_run(run_id: int) -> None:
-    """Plan this run, then every other that waits: one ring is enough for a burst of pushes."""
-    waiting: int | None = run_id
-    while waiting is not None:
-        _perform(_plan, waiting)
-        queued = Run.objects.filter(leases.free(), status=Status.QUEUED, pk__gt=waiting)
-        waiting = queued.order_by("pk").values_list("pk", flat=True).first()
+def plan_run(_run_id: int) -> None:
+    """Plan what waits longest, which need not be the run that was rung for, and go on: few rings do for a burst."""
+    _take_turns(_plan, _next_run, PLANNING_ON_SECONDS)
 
 
 def release_run(run_id: int) -> None:
@@ -47,14 +49,9 @@ def release_run(run_id: int) -> None:
     _perform(lambda row_id: releases.release(Run.objects.select_related("project").get(pk=row_id)), run_id)
 
 
-def run_stage(stage_id: int) -> None:
-    """Perform a stage, or take it over from a dead worker; then the next of the same run that nobody has begun."""
-    following: int | None = stage_id
-    tried: set[int] = set()
-    while following is not None and following not in tried:
-        tried.add(following)
-        _perform(_stage, following)
-        following = _next_stage(following)
+def run_stage(_stage_id: int) -> None:
+    """Take over a stage whose worker has died, or perform the one whose run has its turn, and go on."""
+    _take_turns(_stage, _next_stage, STAGES_ON_SECONDS)
 
 
 def run_deploy(deploy_id: int) -> None:
@@ -65,9 +62,36 @@ def answer_probe(probe_id: int) -> None:
     _perform(_probe, probe_id)
 
 
-def poll_project(project_id: int) -> None:
-    """Ask the code host for its refs and start what no webhook announced."""
-    _perform(_poll, project_id)
+def _take_turns(
+    story: Callable[[int], object], next_of: Callable[[Collection[int]], int | None], seconds: float
+) -> None:
+    """Tell the story of row after row, of none twice, until nothing waits or `seconds` have passed."""
+    until = time.monotonic() + seconds
+    tried: set[int] = set()
+    while not tried or time.monotonic() < until:
+        close_old_connections()
+        row_id = next_of(tried)
+        if row_id is None:
+            return
+        tried.add(row_id)
+        _perform(story, row_id)
+
+
+def _next_run(tried: Collection[int]) -> int | None:
+    waiting = Run.objects.filter(leases.free(), status=Status.QUEUED).exclude(pk__in=tried)
+    return waiting.order_by("pk").values_list("pk", flat=True).first()
+
+
+def _next_stage(tried: Collection[int]) -> int | None:
+    """What was lost goes first; then the run that holds the fewest workers has its turn, of equals the oldest."""
+    lost = Attempt.objects.filter(leases.expired(), status=Status.RUNNING).exclude(stage__in=tried)
+    if (found := lost.order_by("pk").first()) is not None:
+        return found.stage_id
+    waiting = Stage.objects.filter(status=Status.QUEUED).exclude(pk__in=tried)
+    held = Counter(Stage.objects.filter(status=Status.RUNNING).values_list("run_id", flat=True))
+    runs = waiting.order_by("run_id").values_list("run_id", flat=True).distinct()
+    turn = min(runs, key=lambda run_id: (held[run_id], run_id), default=None)
+    return waiting.filter(run=turn).order_by("position").values_list("pk", flat=True).first()
 
 
 def _perform(story: Callable[[int], object], row_id: int) -> None:
@@ -88,51 +112,70 @@ def _plan(run_id: int) -> None:
     from runners import planning
 
     run = runs.claim_planning(run_id, me())
-    with (
-        _owned(
-            lambda why: runs.reject(run, Status.ERRORED, f"it could not be planned: {why}"),
-            partial(runs.let_go_planning, run),
-        ),
-        Heartbeat(partial(runs.renew_planning, run), lease_seconds=runs.LEASE_SECONDS),
-    ):
-        planning.plan(run)
+
+    def story() -> None:
+        with Heartbeat(partial(runs.renew_planning, run), lease_seconds=runs.LEASE_SECONDS):
+            planning.plan(run)
+
+    def end(why: str) -> None:
+        runs.reject(run, Status.ERRORED, f"it could not be planned: {why}")
+
+    _carry_out(run, story, end, partial(runs.let_go_planning, run))
 
 
 def _stage(stage_id: int) -> None:
     from runners.containers.stage import run as perform
 
     claim = runs.claim_stage(stage_id, me())
-    errored = partial(runs.finish_attempt, claim.attempt, Status.ERRORED)
-    if claim.attempt.fence > runs.MAX_FENCE:
-        errored(reason="its runners died again and again; see their logs")
-        return
-    with _owned(lambda why: errored(reason=why), partial(runs.let_go, claim.attempt)):
-        perform(claim)
 
+    def end(why: str) -> None:
+        runs.finish_attempt(claim.attempt, Status.ERRORED, reason=why)
 
-def _next_stage(stage_id: int) -> int | None:
-    siblings = Stage.objects.filter(run__stages=stage_id, status=Status.QUEUED)
-    return siblings.order_by("position").values_list("pk", flat=True).first()
+    _carry_out(claim.attempt, partial(perform, claim), end, partial(runs.let_go, claim.attempt))
 
 
 def _deploy(deploy_id: int) -> None:
     from runners.hosts.deploy import run as perform
 
     claim = deploys.claim_deploy(deploy_id, me())
-    errored = partial(deploys.finish_deploy, claim.deploy, Status.ERRORED)
-    if claim.deploy.takeovers > deploys.MAX_TAKEOVERS:
-        errored("its workers died again and again; see their logs")
-        return
-    with _owned(errored, partial(deploys.let_go, claim.deploy)):
-        perform(claim)
+    end = partial(deploys.finish_deploy, claim.deploy, Status.ERRORED)
+    _carry_out(claim.deploy, partial(perform, claim), end, partial(deploys.let_go, claim.deploy))
 
 
-@contextmanager
-def _owned(end: Callable[[str], object], let_go: Callable[[], None]) -> Iterator[None]:
-    """Work under a lease of ours: whatever breaks is its errored end, in words; when we are told to stop, or lose the
-    lease or the database, it is left to whoever takes it over."""
+def _probe(probe_id: int) -> None:
+    from runners import probes
+
+    probe = probes_lifecycle.claim(probe_id, me())
+
+    def story() -> None:
+        with Heartbeat(partial(probes_lifecycle.renew, probe), lease_seconds=probes_lifecycle.LEASE_SECONDS):
+            _answer(probe, probes.answer)
+
+    def end(why: str) -> None:
+        probes_lifecycle.refuse(probe, SystemFault(why))
+
+    _carry_out(probe, story, end, partial(probes_lifecycle.let_go, probe))
+
+
+def _answer(probe: Probe, find: Callable[[Probe], Any]) -> None:
     try:
-        yield
+        found = find(probe)
+    except PipelineError as error:
+        probes_lifecycle.refuse(probe, error)
+    else:
+        probes_lifecycle.answer(probe, found)
+
+
+def _carry_out(
+    row: Leased, story: Callable[[], object], end: Callable[[str], object], let_go: Callable[[], None]
+) -> None:
+    """Perform work that is under a lease of ours: whatever breaks is its errored end, in words; when we are told to
+    stop, or lose the lease or the database, it is left to whoever takes it over, if it has not been too often."""
+    if row.deaths >= leases.MAX_DEATHS:
+        end("its workers died again and again; see their logs")
+        return
+    try:
+        story()
     except (LostRace, *DATABASE_AWAY):
         raise
     except Interrupted:
@@ -140,36 +183,4 @@ def _owned(end: Callable[[str], object], let_go: Callable[[], None]) -> Iterator
         raise
     except Exception as error:
         logger.exception("the work broke")
-        end(_told(error))
-
-
-def _probe(probe_id: int) -> None:
-    from runners import probes
-
-    probe = probes_lifecycle.claim(probe_id, me())
-    try:
-        probes_lifecycle.answer(probe, probes.answer(probe))
-    except (LostRace, *DATABASE_AWAY):
-        raise
-    except PipelineError as error:
-        probes_lifecycle.refuse(probe, error)
-    except Exception as error:
-        logger.exception("%s broke", probe)
-        probes_lifecycle.refuse(probe, SystemFault(_told(error)))
-
-
-def _poll(project_id: int) -> None:
-    from runners import planning
-
-    project = Project.objects.get(pk=project_id)
-    try:
-        refs = planning.mirror_of(project).refs()
-    except PipelineError as error:
-        logger.warning("%s could not be asked for its refs and will be asked again: %s", project, error)
-        return
-    receiving.found_refs(project, refs)
-
-
-def _told(error: Exception) -> str:
-    """The reason on the page: our own errors speak for themselves, others get their kind as well."""
-    return str(error) if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        end(told(error))

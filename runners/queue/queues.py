@@ -1,6 +1,7 @@
 """The queues: one name for each kind of worker, so that a deploy never waits behind builds."""
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import redis
@@ -13,11 +14,21 @@ FAILURE_TTL_SECONDS = 24 * 3600
 
 
 class Line(StrEnum):
-    """A queue and the kind of worker that serves it."""
+    """A queue."""
 
     CONTROL = "control"
+    PLAN = "plan"
     STAGE = "stage"
     DEPLOY = "deploy"
+
+
+# Kind of worker → the queues that it serves, each before those behind it: a burst of pushes is planned when no release
+# and no question of a page waits.
+SERVED: Mapping[str, Sequence[Line]] = {
+    "control": (Line.CONTROL, Line.PLAN),
+    "stage": (Line.STAGE,),
+    "deploy": (Line.DEPLOY,),
+}
 
 
 def queue(line: Line, connection: redis.Redis) -> Queue:
@@ -34,6 +45,7 @@ def enqueue(
     queue(line, connection).enqueue(
         job,
         row_id,
+        job_id=f"{_sort(job, first)}-{row_id}-{secrets.token_hex(6)}",
         result_ttl=0,
         failure_ttl=FAILURE_TTL_SECONDS,
         job_timeout=JOB_TIMEOUT_SECONDS,
@@ -50,16 +62,27 @@ def ring_once(
     at_most: int,
     first: bool = False,
 ) -> int:
-    """Ring for those rows that no waiting job stands for, while fewer than `at_most` jobs wait; returns how often.
+    """Ring for those rows that no waiting ring of this sort stands for; returns how often.
 
-    What a busy worker will look at anyway is not rung again.
+    Of a sort that is not `first` no more than `at_most` wait: whoever hears one goes on with others. What goes first is
+    always rung for, and once, however much waits behind it.
     """
     if not rows:
         return 0
-    name = f"{job.__module__}.{job.__qualname__}"
-    waiting = queue(line, connection).get_jobs(0, at_most)
-    known = {entry.args[0] for entry in waiting if entry.func_name == name}
-    fresh = [row for row in rows if row not in known][: max(at_most - len(waiting), 0)]
+    known = _waiting(queue(line, connection), _sort(job, first))
+    fresh = [row for row in rows if row not in known]
+    if not first:
+        fresh = fresh[: max(at_most - len(known), 0)]
     for row in fresh:
         enqueue(connection, line, job, row, first=first)
     return len(fresh)
+
+
+def _sort(job: Callable[[int], None], first: bool) -> str:
+    return f"{job.__name__}-first" if first else job.__name__
+
+
+def _waiting(line: Queue, sort: str) -> set[int]:
+    """Rows of the waiting rings of one sort: their ids say it, so that no job has to be read."""
+    named = [job_id.rsplit("-", 2) for job_id in line.get_job_ids()]
+    return {int(parts[1]) for parts in named if len(parts) == 3 and parts[0] == sort}

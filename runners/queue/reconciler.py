@@ -25,14 +25,14 @@ RELEASE_WINDOW = timedelta(hours=1)
 def reconcile(connection: redis.Redis) -> int:
     """One look; returns how often it rang. Idempotent, and harmless when several processes do it at once."""
     probes.abandon_expired()
-    for run_id in _ids(Run.objects.filter(status=Status.RUNNING)):
+    for run_id in runs.unsettled():
         runs.settle(run_id)
     return sum(
         ring_once(connection, line, job, rows, at_most=AT_MOST, first=first)
         for line, job, rows, first in (
             (Line.STAGE, jobs.run_stage, _lost(Attempt.objects.values_list("stage_id", flat=True)), True),
             (Line.DEPLOY, jobs.run_deploy, _lost(Deploy.objects.values_list("pk", flat=True)), True),
-            (Line.CONTROL, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
+            (Line.PLAN, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
             (Line.CONTROL, jobs.release_run, _unreleased(), False),
             (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
             (Line.STAGE, jobs.run_stage, _ids(Stage.objects.filter(status=Status.QUEUED)), False),
@@ -51,11 +51,11 @@ def _lost(rows: QuerySet[Any, int]) -> list[int]:
 
 
 def _unreleased() -> list[int]:
-    """Green runs that could have a release and have none; one that lacks the artifact never gets any."""
+    """Green runs that could have a release and have none, of the newest: one that lacks the artifact never gets any."""
     recent = timezone.now() - RELEASE_WINDOW
     green = Run.objects.filter(status=Status.SUCCEEDED, finished_at__gte=recent, release=None)
-    deployable = green.filter(deploy_spec__isnull=False).order_by("pk")[:AT_MOST]
-    return [run.pk for run in deployable if releases.deployed_artifact(run) is not None]
+    deployable = green.filter(deploy_spec__isnull=False).order_by("-pk")[:AT_MOST]
+    return sorted(run.pk for run in deployable if releases.deployed_artifact(run) is not None)
 
 
 def _heads() -> list[int]:

@@ -5,9 +5,11 @@ Knows them by their command lines only.
 
 import contextlib
 import logging
+import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -127,11 +129,21 @@ def _own_redis() -> list[str]:
         return []
     socket_path = _socket_path()
     socket_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_another_s(socket_path.parent)
     data = settings.STATE_DIR / "redis"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [redis_binary(), "--port", "0", "--unixsocket", str(socket_path), "--unixsocketperm", "700"]
     command += ["--dir", str(data), "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
     return [*command, "--loglevel", "warning"]
+
+
+def _refuse_another_s(directory: Path) -> None:
+    """In a directory that others write to, somebody may have been there first, with a Redis that feeds our workers."""
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise NoRedis(
+            f"{directory} is not a directory of this user alone: remove it, or set a shorter SLIPWAY_STATE_DIR"
+        )
 
 
 def _socket_path() -> Path:

@@ -1,4 +1,4 @@
-"""A worker process: serves one queue, performs one job at a time, and can be killed at any moment."""
+"""A worker process: serves the queues of its kind, performs one job at a time, and can be killed at any moment."""
 
 import ctypes
 import logging
@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 from pipelines.errors import PipelineError
 from runners.queue import interruption
 from runners.queue.connections import refuse_unsafe, worker_connection
-from runners.queue.queues import Line, queue
+from runners.queue.queues import SERVED, Line, queue
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ SWEEP_SECONDS = 20.0
 PLANNING_NICENESS = 5  # a burst of pushes is first of all received
 # What each kind of worker needs for its work: loaded when it starts, so that no push has to wait for it.
 STORIES = {
-    Line.CONTROL: "runners.planning",
-    Line.STAGE: "runners.containers.stage",
-    Line.DEPLOY: "runners.hosts.deploy",
+    "control": "runners.planning",
+    "stage": "runners.containers.stage",
+    "deploy": "runners.hosts.deploy",
 }
 
 
@@ -46,24 +46,24 @@ class Worker(SimpleWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
-def serve(line: Line) -> None:
-    """Perform jobs of one queue until told to stop."""
-    if line == Line.CONTROL:
+def serve(kind: str) -> None:
+    """Perform the jobs of one kind of worker until told to stop."""
+    if Line.PLAN in SERVED[kind]:
         os.nice(PLANNING_NICENESS)
-    import_module(STORIES[line])
+    import_module(STORIES[kind])
     connection = worker_connection()
     refuse_unsafe(connection)
     worker = Worker(
-        [queue(line, connection)],
+        [queue(line, connection) for line in SERVED[kind]],
         # Never a name of before: a container that is started again has its host name and pid once more, and RQ refuses
         # for minutes to let a worker in that bears the name of a killed one.
-        name=f"{line}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        name=f"{kind}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         connection=connection,
         serializer=JSONSerializer,
         log_job_description=False,
     )
     worker.log_result_lifespan = False
-    if line == Line.STAGE:
+    if Line.STAGE in SERVED[kind]:
         threading.Thread(target=_sweep_now_and_then, name="sweeper", daemon=True).start()
     worker.work(logging_level="WARNING")
 

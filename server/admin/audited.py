@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from pipelines.audit.record import record
+from pipelines.projects.secrets import EncryptedTextField
 from server import access
 
 
@@ -65,6 +66,10 @@ class Record(OperatorsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_per_page = 50
     show_full_result_count = False
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """What is encrypted in the database stays unseen here."""
+        return [field.name for field in self.model._meta.fields if isinstance(field, EncryptedTextField)]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

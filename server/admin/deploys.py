@@ -12,6 +12,7 @@ from pipelines.errors import UserError
 from server import access
 from server.admin import inventories, secrets, settings_lines
 from server.admin.audited import Audited, Inline
+from server.admin.kept import KeptWithHistory
 
 
 class CredentialForm(secrets.WriteOnlyForm):
@@ -103,7 +104,7 @@ class EnvironmentSecrets(Inline):
 
 
 @admin.register(Environment)
-class EnvironmentAdmin(Audited):
+class EnvironmentAdmin(KeptWithHistory, Audited):
     form = EnvironmentForm
     list_display = ("name", "project", "ref_pattern", "automatic", "inventory_kind", "current", "rolls_back")
     list_filter = ("project", "inventory_kind", "automatic")
@@ -115,9 +116,17 @@ class EnvironmentAdmin(Audited):
         ("When", {"fields": ("ref_pattern", "automatic")}),
         ("Where", {"fields": ("inventory_kind", "inventory", "inventory_secret")}),
         ("How it signs in", {"fields": ("credential", "ssh_user", "ssh_port", "host_key_policy")}),
-        ("How carefully", {"fields": ("at_once", "max_failures", "rolls_back", "keep_releases")}),
+        ("How carefully", {"fields": ("at_once", "max_failures", "max_unreachable", "rolls_back", "keep_releases")}),
         ("With which values", {"fields": ("configuration",)}),
     )
+
+    def why_kept(self, obj: Environment) -> str:
+        if not obj.deploys.exists():
+            return ""
+        return (
+            f"The record of the deploys to {obj} is kept, so it cannot be deleted. "
+            "To retire it, switch “Automatic” off: then nothing goes there unless somebody asks."
+        )
 
     def save_model(self, request: HttpRequest, obj: Environment, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

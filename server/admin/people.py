@@ -1,8 +1,11 @@
 """People and teams: Django's own pages, for operators, with every change an act of the audit."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
 
 from server.admin.audited import Audits, OperatorsOnly
 
@@ -19,9 +22,14 @@ class PersonAdmin(OperatorsOnly, Audits, UserAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
-        ("May", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("May", {"fields": ("is_active", "is_superuser", "groups")}),
     )
     filter_horizontal = ("groups",)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Django's admin and the queue's dashboard admit staff: operators are, and nobody else."""
+        obj.is_staff = obj.is_superuser
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Group)

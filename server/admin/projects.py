@@ -5,6 +5,7 @@ from django.contrib import admin
 from pipelines.projects.models import Member, Project, Secret
 from server.admin import secrets
 from server.admin.audited import Audited, Inline
+from server.admin.kept import KeptWithHistory
 
 
 class SecretForm(secrets.WriteOnlyForm):
@@ -47,11 +48,20 @@ class Secrets(Inline):
 
 
 @admin.register(Project)
-class ProjectAdmin(Audited):
+class ProjectAdmin(KeptWithHistory, Audited):
     form = ProjectForm
     list_display = ("name", "clone_url", "default_branch", "code_host_name", "chat_channel", "created_at")
     search_fields = ("name", "clone_url", "code_host_name")
     inlines = (Members, Secrets)
+
+    def why_kept(self, obj: Project) -> str:
+        if not obj.runs.exists():
+            return ""
+        return (
+            f"The record of the runs of {obj} is kept, so it cannot be deleted. To retire it, remove its webhook at "
+            "the code host, switch “Automatic” off in its environments, and take its teams away: then only operators "
+            "see it."
+        )
 
 
 @admin.register(Member)

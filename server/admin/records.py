@@ -7,7 +7,7 @@ from pipelines.deploys.models import Configuration, Deploy, Host, HostDeploy, Re
 from pipelines.logs.models import Chunk, Log
 from pipelines.outbox.models import Message
 from pipelines.probes.models import Probe
-from pipelines.runs.models import Artifact, Attempt, Event, Run, Stage, Step, Tip
+from pipelines.runs.models import Artifact, Attempt, Event, Poll, Run, Stage, Step, Tip
 from pipelines.states.models import Transition
 from server.admin.audited import Record
 
@@ -35,6 +35,13 @@ class TipAdmin(Record):
     search_fields = ("ref", "sha")
 
 
+@admin.register(Poll)
+class PollAdmin(Record):
+    list_display = ("project", "looked_at", "due_at", "error")
+    search_fields = ("project__name", "error")
+    list_select_related = ("project",)
+
+
 @admin.register(Stage)
 class StageAdmin(Record):
     list_display = ("run", "name", "status", "reason", "started_at", "finished_at")
@@ -45,7 +52,7 @@ class StageAdmin(Record):
 
 @admin.register(Attempt)
 class AttemptAdmin(Record):
-    list_display = ("stage", "number", "status", "owner", "fence", "exit_code", "started_at", "finished_at")
+    list_display = ("stage", "number", "status", "owner", "fence", "deaths", "exit_code", "started_at", "finished_at")
     list_filter = ("status",)
     search_fields = ("container", "owner", "stage__name")
     list_select_related = ("stage__run__project",)

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
@@ -15,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 from pipelines.projects.models import Project
 from server import access
 from server.access import Act, Person
+from server.scopes import header
 
 Scope = MutableMapping[str, Any]
 Application = Callable[..., Awaitable[None]]
@@ -30,8 +30,11 @@ class SameOrigin:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        allowed = is_ours(_header(scope, b"origin"), _header(scope, b"host"))
-        await (self._application if allowed else WebsocketDenier())(scope, receive, send)
+        if is_ours(header(scope, b"origin"), header(scope, b"host")):
+            await self._application(scope, receive, send)
+        else:
+            await receive()  # the browser's wish to connect
+            await send({"type": "websocket.close"})
 
 
 def is_ours(origin: str, host: str) -> bool:
@@ -60,7 +63,3 @@ def person_of(scope: Scope) -> Person:
 
 def may_see(scope: Scope, project: Project | None) -> bool:
     return project is not None and access.may(person_of(scope), Act.VIEW, project)
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

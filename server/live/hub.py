@@ -13,6 +13,8 @@ from channels.layers import get_channel_layer
 from server.live.publish import GROUP
 
 PAUSE_SECONDS = 1.0  # between tries to reach the layer
+QUIET_SECONDS = 7.0  # after so long without a hint it is asked whether the layer is still there
+ANSWER_SECONDS = 2.0
 LOOK_SECONDS = 5.0  # while it is out of reach, whoever listens is told to look this often
 
 logger = logging.getLogger(__name__)
@@ -58,15 +60,24 @@ class Hub:
     async def _receive(self) -> None:
         layer = get_channel_layer()
         channel = await layer.new_channel("live")
-        await layer.group_add(GROUP, channel)
+        await _join(layer, channel)
         try:
             self._call_all()  # whatever changed while nobody received
             while True:
-                hint: dict[str, Any] = await layer.receive(channel)
-                self._call(hint["changed"])
+                await self._hear(layer, channel)
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(layer.group_discard(GROUP, channel), PAUSE_SECONDS)
+
+    async def _hear(self, layer: Any, channel: str) -> None:
+        """One hint, or a silence, in which it is seen whether the layer still answers and has us in its group."""
+        try:
+            async with asyncio.timeout(QUIET_SECONDS):
+                hint: dict[str, Any] = await layer.receive(channel)
+        except TimeoutError:
+            await _join(layer, channel)
+        else:
+            self._call(hint["changed"])
 
     def _call_all(self) -> None:
         self._called_all_at = time.monotonic()
@@ -76,6 +87,12 @@ class Hub:
         for name in names:
             for listener in list(self._listeners.get(name, ())):
                 listener()
+
+
+async def _join(layer: Any, channel: str) -> None:
+    """Raises TimeoutError when the layer hangs. Joining again prolongs the membership, which lasts a day."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        await layer.group_add(GROUP, channel)
 
 
 _hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()

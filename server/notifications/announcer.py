@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import close_old_connections, connections
 
+from pipelines.errors import told
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
 from server.notifications import chat
@@ -52,7 +53,7 @@ def deliver(message: Message, sender: Sender) -> None:
         queue.failed(message, str(error), permanent=isinstance(error, Refused))
     except Exception as error:
         logger.exception("%s could not be sent", message)
-        queue.failed(message, f"{type(error).__name__}: {error}", permanent=False)
+        queue.failed(message, told(error), permanent=False)
     else:
         queue.sent(message)
 

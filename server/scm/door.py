@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import close_old_connections, connections
 
+from pipelines.states.leases import DATABASE_AWAY
 from server.scm.deliveries import MAX_BODY, TOO_LARGE, UNSTORED, WRONG_METHOD, Answer, Delivery, take
+from server.scopes import header
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -63,7 +65,7 @@ class WebhookDoor:
     async def _answer(self, scope: Message, receive: Receive, body: bytearray) -> Answer:
         if scope["method"] != "POST":
             return WRONG_METHOD
-        if int(_header(scope, b"content-length") or 0) > MAX_BODY:
+        if int(header(scope, b"content-length") or 0) > MAX_BODY:
             return TOO_LARGE
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -113,7 +115,7 @@ def _take(deliveries: list[Delivery]) -> list[Answer]:
     try:
         close_old_connections()
         return take(deliveries)
-    except (OperationalError, InterfaceError):  # the database is away, for all of them
+    except DATABASE_AWAY:  # for all of them
         log.exception("%d deliveries could not be stored", len(deliveries))
         return [UNSTORED] * len(deliveries)
     except Exception:
@@ -126,16 +128,12 @@ def _take(deliveries: list[Delivery]) -> list[Answer]:
 def _delivery(scope: Message, body: bytes) -> Delivery:
     return Delivery(
         project=scope["path"].removeprefix(PREFIX),
-        event=_header(scope, b"x-github-event"),
-        id=_header(scope, b"x-github-delivery"),
-        signature=_header(scope, b"x-hub-signature-256"),
-        content_type=_header(scope, b"content-type"),
+        event=header(scope, b"x-github-event"),
+        id=header(scope, b"x-github-delivery"),
+        signature=header(scope, b"x-hub-signature-256"),
+        content_type=header(scope, b"content-type"),
         body=body,
     )
-
-
-def _header(scope: Message, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -9,9 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from pipelines.deploys import queries, requests
+from pipelines.deploys import queries, requests, rollbacks
 from pipelines.deploys.models import Deploy, HostDeploy, Phase
-from pipelines.spec.model import DEFAULT_PARALLEL
 from pipelines.states.status import FINAL, Status, worst
 from server import access
 from server.access import Act
@@ -80,7 +79,7 @@ def deploy(request: HttpRequest, project: str, number: int) -> HttpResponse:
         "row": row,
         "shown": logs.shown(row.log, row.host.name) if row else logs.shown(found.log, "the deploy"),
         "plan": _plan(found),
-        "way": queries.way_back(found.environment) if _is_live(found) else None,
+        "way": _way_back(found),
         "not_allowed": permissions.of(request.user, found.environment.project),
         "subjects": f"deploy:{found.pk}",
     }
@@ -90,27 +89,30 @@ def deploy(request: HttpRequest, project: str, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def cancel(request: HttpRequest, project: str, number: int) -> HttpResponse:
-    found = fetching.deploy(request, project, number, Act.CANCEL)
+    found = fetching.deploy(request, project, number, Act.CANCEL_DEPLOY)
     requests.cancel(found, access.actor(request.user))
     return redirect("deploy", project, number)
 
 
-def _is_live(deploy: Deploy) -> bool:
-    return deploy.status == Status.SUCCEEDED and deploy.environment.current_id == deploy.release_id
+def _way_back(deploy: Deploy) -> queries.Way | None:
+    """Offered where it is looked for: on the deploy that brought what is live, and on one that broke off halfway."""
+    if not deploy.is_final or rollbacks.under_way(queries.waiting(deploy.environment)):
+        return None
+    way = queries.way_back(deploy.environment)
+    is_live = deploy.status == Status.SUCCEEDED and deploy.environment.current_id == deploy.release_id
+    return way if way and (is_live or deploy.pk in {row.deploy_id for row in way.strays}) else None
 
 
 def _plan(deploy: Deploy) -> dict[str, object]:
-    """What the deploy brings and how; of strategy and environment the stricter counts, as for its worker."""
+    """What the deploy brings, and how carefully."""
     before = queries.configuration_before(deploy)
     changes = queries.changes(before.values if before else {}, deploy.configuration.values)
     spec = deploy.release.deploy_spec
-    strategy = spec.get("strategy", {})
     return {
         "before": before,
         "changes": changes,
-        "waves": ", ".join(str(wave) for wave in strategy.get("waves", [])),
-        "at_once": min(deploy.environment.at_once, strategy.get("parallel", DEFAULT_PARALLEL)),
-        "max_failures": min(deploy.environment.max_failures, strategy.get("max_failures", 0)),
+        "waves": ", ".join(str(wave) for wave in spec.get("strategy", {}).get("waves", [])),
+        "caution": requests.caution(deploy),
         "migrates": spec.get("migrate"),
     }
 

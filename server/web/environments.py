@@ -31,6 +31,7 @@ def environment(request: HttpRequest, project: str, name: str) -> HttpResponse:
         "hosts": hosts,
         "healthy": sum(stand.host.healthy is True for stand in hosts),
         "waiting": waiting,
+        "under_way": rollbacks.under_way(waiting),
         "history": queries.history(found),
         "deploys": queries.deploys_to(found),
         "not_allowed": permissions.of(request.user, found.project),

@@ -30,7 +30,7 @@ def run(request: HttpRequest, name: str, number: int, act: Act = Act.VIEW) -> Ru
 
 def environment(request: HttpRequest, project_name: str, name: str, act: Act = Act.VIEW) -> Environment:
     """As `project`."""
-    found = project(request, project_name, act).environments.select_related("project", "current", "credential")
+    found = project(request, project_name, act).environments.select_related("project", "current__run", "credential")
     environment = found.filter(name=name).first()
     if environment is None:
         raise Http404

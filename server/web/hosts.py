@@ -1,16 +1,14 @@
 """Preview of an inventory and approval of host keys: questions that a control worker answers while the page waits."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from pipelines.audit.record import record
-from pipelines.deploys.models import Environment, HostKey
+from pipelines.deploys import hostkeys
+from pipelines.deploys.hostkeys import SeenKey
+from pipelines.deploys.models import Environment
 from pipelines.probes import lifecycle
 from pipelines.probes.models import Kind, Probe
 from pipelines.states.status import Status
@@ -53,9 +51,9 @@ def approve(request: HttpRequest, project: str, name: str) -> HttpResponse:
     found = fetching.environment(request, project, name, Act.PROBE)
     scans = Probe.objects.filter(kind=Kind.HOST_KEYS, subject_id=found.pk, status=Status.SUCCEEDED)
     scan = get_object_or_404(scans, pk=fetching.whole_number(request.POST.get("probe")))
-    shown = {key["fingerprint"]: key for key in (scan.answer or {}).get("keys", []) if key["known"] != "same"}
-    chosen = [shown[fingerprint] for fingerprint in request.POST.getlist("key") if fingerprint in shown]
-    _pin(found, chosen, access.actor(request.user))
+    shown = _not_approved(scan)
+    chosen = [shown[name] for name in request.POST.getlist("key") if name in shown]
+    hostkeys.approve(found, chosen, access.actor(request.user))
     messages.success(request, f"Approved: {len(chosen)} of {len(shown)} keys.")
     return redirect("hosts", project, name)
 
@@ -64,13 +62,11 @@ def _newest(environment: Environment, kind: Kind) -> Probe | None:
     return Probe.objects.filter(kind=kind, subject_id=environment.pk).order_by("pk").last()
 
 
-def _pin(environment: Environment, keys: list[dict[str, Any]], actor: str) -> None:
-    """An approved key takes the place of every other key of its host, so that a former machine is not trusted along."""
-    with transaction.atomic():
-        for key in keys:
-            same_host = HostKey.objects.filter(environment=environment, address=key["address"], port=key["port"])
-            same_host.delete()
-            fields = {name: key[name] for name in ("address", "port", "key_type", "public_key", "fingerprint")}
-            HostKey.objects.create(environment=environment, pinned_by=actor, **fields)
-            facts = {name: key[name] for name in ("address", "port", "fingerprint")}
-            record(actor, "approved a host key", str(environment), **facts)
+def _not_approved(scan: Probe) -> dict[str, SeenKey]:
+    """The keys that can be approved, by the value of their boxes: which host showed which key."""
+    seen = [
+        SeenKey(key["address"], key["port"], key["key_type"], key["public_key"], key["fingerprint"])
+        for key in (scan.answer or {}).get("keys", [])
+        if key["known"] != "same"
+    ]
+    return {f"{key.address}:{key.port} {key.fingerprint}": key for key in seen}

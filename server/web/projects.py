@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from pipelines.deploys import queries as deploys
 from pipelines.projects.models import Project
+from pipelines.runs import polling
 from pipelines.runs import queries as runs
 from server.web import fetching, permissions, pictures
 
@@ -31,6 +32,7 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
         "shelf": shelf,
         "ruler": pictures.ruler(shelf, width=606, pitch=46) if shelf.releases else None,
         "deploys": deploys.newest([found], 8),
+        "poll_error": polling.trouble(found),
         "hook": _hook(request, found),
         "subjects": f"project:{found.pk}",
     }

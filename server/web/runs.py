@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from pipelines.runs import lifecycle, queries
 from pipelines.runs.models import Stage
-from pipelines.states.status import FINAL, Status
+from pipelines.states.status import BAD, FINAL, Status
 from server import access
 from server.access import Act
 from server.web import durations, fetching, logs, permissions, pictures
@@ -31,7 +31,7 @@ def run(request: HttpRequest, project: str, number: int) -> HttpResponse:
         "usual_seconds": queries.usual_seconds(found),
         "done": sum(stage.status in FINAL for stage in stages),
         "stages": stages,
-        "spoiled": next((stage.name for stage in stages if stage.status in queries.BAD), ""),
+        "spoiled": next((stage.name for stage in stages if stage.status in BAD), ""),
         "graph": pictures.graph(stages) if stages else None,
         "timeline": pictures.timeline(found, stages, queries.queued_at(stages)) if stages else None,
         "not_allowed": permissions.of(request.user, found.project),

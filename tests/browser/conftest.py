@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from tests.browser.visitor import Visitor, chromium, visit
 from tests.browser.web import Web
-from tests.server.live.conftest import OwnRedis, layer, own_redis  # noqa: F401
+from tests.lab.redis_server import OwnRedis
+from tests.server.live.conftest import layer, own_redis  # noqa: F401
 
 Visit = Callable[..., Visitor]
 

@@ -28,10 +28,10 @@ from tests.factories import (
     print_steps,
     start_stage,
 )
-from tests.server.live.conftest import OwnRedis
+from tests.lab.redis_server import OwnRedis
 
 SECONDS = 1000
-LOST = "WebSocket connection to|ERR_CONNECTION_REFUSED|htmx:(afterRequest|sendError)"
+LOST = "WebSocket connection to|ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE|htmx:(afterRequest|sendError)"
 _LISTEN = """() => {
   window.heard = [];
   window.untouched = true;

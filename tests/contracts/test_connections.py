@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.deploys import credentials
 from runners.hosts.connection import (
     CommandCancelled,
     CommandFailed,
@@ -21,7 +22,7 @@ from runners.hosts.connection import (
     capture,
     check,
 )
-from runners.hosts.ssh import Timeouts, connect, generate_key, load_key
+from runners.hosts.ssh import Timeouts, connect, load_key
 from tests.lab.sshd import Sshd, start_sshd
 
 IMPLEMENTATIONS = ["ssh"]
@@ -31,8 +32,8 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    private_key, public_key = generate_key()
-    server = start_sshd(tmp_path_factory.mktemp("host"), private_key=private_key, public_key=public_key)
+    key = credentials.generate("tests")
+    server = start_sshd(tmp_path_factory.mktemp("host"), private_key=key.private, public_key=key.public)
     yield server
     server.stop()
 
@@ -81,7 +82,7 @@ def test_fifty_megabytes_on_both_streams_do_not_deadlock(connection: Connection)
     command = f"head -c {50 * MEGABYTE} /dev/zero & head -c {50 * MEGABYTE} /dev/zero >&2; wait"
     result = connection.run(command, deadline_seconds=60, on_output=count)
     assert result.succeeded
-    assert seen[0] == result.output_bytes == 100 * MEGABYTE
+    assert seen[0] == 100 * MEGABYTE
 
 
 def test_output_beyond_the_cap_is_dropped_with_a_mark_and_the_command_goes_on(connection: Connection) -> None:
@@ -93,9 +94,8 @@ def test_output_beyond_the_cap_is_dropped_with_a_mark_and_the_command_goes_on(co
         output_cap_bytes=1000,
     )
     output = b"".join(pieces)
-    assert (result.exit_code, result.output_capped, result.output_bytes) == (3, True, 1000)
-    assert output.startswith(b"\0" * 1000)
-    assert output.count(b"[slipway: output beyond 1000 bytes is dropped]") == 1
+    assert result.exit_code == 3
+    assert output == b"\0" * 1000 + b"\n[slipway: output beyond 1000 bytes is dropped]\n"
 
 
 def test_a_command_killed_by_a_signal_is_not_a_success(connection: Connection) -> None:

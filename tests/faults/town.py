@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from runners.hosts.ssh import generate_key
+from pipelines.deploys import credentials
 from tests.faults import questions
 from tests.faults.armed import process_of
 from tests.faults.engine_events import EngineEvents
@@ -114,20 +114,20 @@ class Town:
 def town(directory: Path, *, program: Sequence[str] = UP, **settings: str) -> Iterator[Town]:
     """Build it up, and pull all of it down at the end."""
     hits: Counter[str] = Counter()
-    private_key, public_key = generate_key("tests")
+    key = credentials.generate("tests")
     with contextlib.ExitStack() as stack:
         here = stack.enter_context(ground())
         host = stack.enter_context(code_host())
         port = stack.enter_context(_counting(hits))
         hosts = stack.enter_context(
-            running_fleet(directory / "hosts", 2, private_key=private_key, public_key=public_key)
+            running_fleet(directory / "hosts", 2, private_key=key.private, public_key=key.public)
         )
         events = stack.enter_context(EngineEvents(here.engine, here.name))
         up = stack.enter_context(server(here, directory / "state", program=program, **settings))
         records = stack.enter_context(Records(up.settings))
         repository = host.create("acme/shop")
         repository.push({"README": "A shop.\n"}, "begin")  # a new branch starts where main is
-        records.ask(questions.make_project, str(repository.bare), _SECRET, private_key)
+        records.ask(questions.make_project, str(repository.bare), _SECRET, key.private)
         yield Town(here, up, records, repository, hosts, events, hits, image("busybox", here.engine), port)
 
 

@@ -28,6 +28,9 @@ class OwnRedis:
         return redis.Redis.from_url(self.url, socket_timeout=5)
 
     def start(self) -> None:
+        """Returns when it answers; one that runs is left alone."""
+        if self._process is not None:
+            return
         self._process = subprocess.Popen(self._command)
         for _ in range(400):
             try:

@@ -83,9 +83,12 @@ class Sshd:
         self.process = _start(self.directory, self.address)
 
     def stop(self) -> None:
-        self.thaw()
+        """At once, like a machine that loses its power: frozen first, so that nobody comes back in between."""
+        if self.process.poll() is not None:
+            return
+        self.freeze()
         self.drop_connections()
-        self.process.terminate()
+        self.process.kill()
         self.process.wait(10)
 
 

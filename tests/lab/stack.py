@@ -164,7 +164,7 @@ def _copy(source: Path, target: Path) -> None:
 def _override(here: Ground, around: Surroundings) -> dict[str, Any]:
     """Everything bears the lab's labels; who clones sees the repositories, who deploys sees the hosts."""
     services: dict[str, dict[str, Any]] = {name: {"labels": here.labels} for name in ("postgres", "redis", *_OURS)}
-    for name in ("control", "stage", "deploy"):
+    for name in ("control", "stage", "deploy", "clock"):
         services[name]["volumes"] = [f"{around.repositories}:{around.repositories}:ro"]
     for name in ("control", "deploy"):
         services[name]["networks"] = ["default", "hosts"]

@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from tests.factories import make_operator
 
@@ -17,4 +18,4 @@ def test_pages_and_the_admin_may_load_only_what_this_server_serves(client: Clien
 
 
 def test_only_the_queue_s_dashboard_may_carry_scripts_in_its_text(client: Client) -> None:
-    assert "'unsafe-inline'" in client.get("/admin/rq/")["Content-Security-Policy"]
+    assert "'unsafe-inline'" in client.get(reverse("admin:django_rq_home"))["Content-Security-Policy"]

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from pipelines.audit.models import Act
@@ -27,7 +28,7 @@ def test_an_act_keeps_who_what_when_and_why() -> None:
 
 
 def test_an_act_about_the_longest_names_is_kept() -> None:
-    act = record("a" * 400, "cancelled", "b" * 400)
+    act = record("a" * 400, "cancelled", "b" * 400, run=1)
     act.full_clean()
     assert (len(act.actor), len(act.subject)) == (150, 150)
 
@@ -73,6 +74,14 @@ def test_a_tampered_row_is_named(sealed: list[Act], change: dict[str, object]) -
 def test_a_changed_time_is_named(sealed: list[Act]) -> None:
     Act.objects.filter(pk=sealed[2].pk).update(at=sealed[0].at)
     assert "act 3 (" in str(verify())
+
+
+def test_the_command_tells_whether_the_chain_holds(sealed: list[Act], capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("verify_audit")
+    assert "holds" in capsys.readouterr().out
+    Act.objects.filter(pk=sealed[2].pk).update(actor="eve (#9)")
+    with pytest.raises(CommandError, match=r"act 3 \("):
+        call_command("verify_audit")
 
 
 def test_a_removed_row_is_named(sealed: list[Act]) -> None:

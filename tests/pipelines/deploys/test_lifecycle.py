@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from pipelines.deploys import lifecycle, requests, rollbacks
 from pipelines.deploys.lifecycle import DeployClaim, Listed
 from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Phase
+from pipelines.deploys.strategies import Caution
 from pipelines.errors import LostRace
 from pipelines.logs import store
 from pipelines.logs.models import Log
@@ -195,6 +196,38 @@ def test_the_plan_is_frozen_once_with_each_host_in_its_wave() -> None:
     host = rows[0].host
     assert (host.address, host.external_id, host.port, host.gone_at) == ("127.0.9.1", "i-1", 2222, None)
     assert [row.pk for row in lifecycle.freeze(deploy, [])] == [row.pk for row in rows]
+
+
+def test_how_carefully_it_goes_is_frozen_as_it_begins_and_kept_in_a_takeover() -> None:
+    environment = make_environment(at_once=3, max_failures=2, max_unreachable=1)
+    waiting = make_deploy(environment)
+    Environment.objects.filter(pk=environment.pk).update(at_once=2)
+    deploy = begin_deploy(waiting)
+    frozen = Caution(at_once=2, max_failures=0, max_unreachable=1, rolls_back=True)  # the spec allows no failure
+    assert requests.caution(deploy) == frozen
+    Environment.objects.filter(pk=environment.pk).update(at_once=9, max_unreachable=0, rolls_back=False)
+    _expire(deploy)
+    taken = lifecycle.claim_deploy(deploy.pk, "rival").deploy
+    lifecycle.freeze(taken, [])
+    assert requests.caution(taken) == requests.caution(_stored(deploy)) == frozen
+
+
+def test_whether_a_failure_is_rolled_back_is_as_it_was_when_the_deploy_began() -> None:
+    environment = make_environment()
+    make_live(environment)
+    deploy = begin_deploy(make_deploy(environment))
+    Environment.objects.filter(pk=environment.pk).update(rolls_back=False)
+    finish_host(deploy, "web-1", Status.FAILED, "500")
+    assert lifecycle.finish_deploy(deploy, Status.FAILED, "500") is not None
+
+
+def test_a_deploy_replaces_what_is_live_when_it_begins() -> None:
+    environment = make_environment()
+    make_live(environment)
+    first, second = make_deploy(environment), make_deploy(environment)
+    finish_deploy(first)
+    assert begin_deploy(second).replaces == first.release
+    assert _stored(second).replaces == first.release
 
 
 def test_a_host_that_is_no_longer_listed_is_gone_and_comes_back_with_its_history() -> None:

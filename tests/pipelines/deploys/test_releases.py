@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from pipelines.deploys import releases
+from pipelines.deploys import releases, requests
 from pipelines.deploys.models import Deploy, Release
 from pipelines.runs.models import Artifact, EventKind, Run
 from pipelines.states.status import Status
@@ -132,6 +132,50 @@ def test_a_release_goes_by_itself_once_to_each_environment() -> None:
             configuration=environment.configurations.get(),
             log=make_live(make_environment(project, "other")).log,
         )
+
+
+def test_an_older_run_that_is_green_later_does_not_overtake_a_newer_one() -> None:
+    project = make_project()
+    environment = make_environment(project, automatic=True)
+    older, newer = make_run(project), make_run(project)
+    first = releases.release(finish_run(newer))
+    late = releases.release(finish_run(older))
+    assert first
+    assert late
+    assert (late.overtaken_by, first.overtaken_by) == (first, None)
+    assert [deploy.release for deploy in environment.deploys.all()] == [first]
+    assert requests.request(environment, late, "ada (#1)").release == late
+
+
+def test_runs_that_are_green_in_their_order_are_deployed_one_after_the_other() -> None:
+    environment = make_environment(automatic=True)
+    made = [make_release(environment.project) for _ in range(2)]
+    assert [deploy.release for deploy in environment.deploys.order_by("pk")] == made
+
+
+def test_runs_of_other_refs_overtake_nothing() -> None:
+    project = make_project()
+    environment = make_environment(project, automatic=True, ref_pattern="refs/tags/v*")
+    hotfix, newer = (make_run(project, kind=EventKind.TAG, ref=f"refs/tags/{tag}") for tag in ("v1.2.3", "v1.3.0"))
+    for run in (newer, hotfix):
+        assert releases.release(finish_run(run))
+    assert environment.deploys.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runs_that_are_green_at_once_leave_the_newest_last() -> None:
+    project = make_project()
+    environment = make_environment(project, automatic=True)
+    for _ in range(4):
+        runs = [finish_run(run) for run in [make_run(project) for _ in range(4)]]
+
+        def cut(number: int, runs: list[Run] = runs) -> None:
+            releases.release(Run.objects.select_related("project").get(pk=runs[number].pk))
+
+        race(4, cut)
+        asked = environment.deploys.order_by("pk").values_list("release__run__number", flat=True)
+        assert list(asked) == sorted(asked)
+        assert list(asked)[-1] == runs[-1].number
 
 
 def test_an_automatic_deploy_takes_the_newest_configuration() -> None:

@@ -4,9 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.deploys.strategies import BadStrategy, Decision, decide, waves
+from pipelines.deploys.strategies import BadStrategy, Caution, Decision, decide, stricter, waves
 from pipelines.spec.model import StrategySpec
 from pipelines.states.status import Status
+
+
+def caution(at_once: int = 5, max_failures: int = 0, max_unreachable: int = 0) -> Caution:
+    return Caution(at_once, max_failures, max_unreachable, rolls_back=True)
 
 
 def sizes(plan: tuple[int | str, ...], hosts: int) -> list[int]:
@@ -64,9 +68,16 @@ def test_a_wave_that_means_nothing_is_refused(wave: int | str) -> None:
 def test_a_deploy_stops_when_more_hosts_failed_than_it_may_lose(
     results: list[Status], budget: int, expected: Decision
 ) -> None:
-    assert decide(results, budget) == expected
+    assert decide(results, 0, caution(max_failures=budget)) == expected
 
 
 def test_unreachable_hosts_have_a_budget_of_their_own() -> None:
-    assert decide([], 5, unreachable=1) == Decision.STOP
-    assert decide([Status.FAILED], 1, unreachable=2, max_unreachable=2) == Decision.GO_ON
+    assert decide([], 1, caution(max_failures=5)) == Decision.STOP
+    assert decide([Status.FAILED], 2, caution(max_failures=1, max_unreachable=2)) == Decision.GO_ON
+    assert decide([Status.FAILED], 0, caution(max_unreachable=2)) == Decision.STOP
+
+
+def test_of_the_spec_and_the_environment_the_stricter_counts() -> None:
+    place = caution(at_once=4, max_failures=3, max_unreachable=2)
+    assert stricter(place, StrategySpec(parallel=9, max_failures=1)) == caution(4, 1, 2)
+    assert stricter(place, StrategySpec(parallel=2, max_failures=9)) == caution(2, 3, 2)

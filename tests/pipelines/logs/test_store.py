@@ -12,6 +12,7 @@ from pipelines.errors import LostRace
 from pipelines.logs import store
 from pipelines.logs.models import Chunk, Log
 from pipelines.logs.signals import appended
+from pipelines.logs.store import BrokenLog
 from tests.rivals import race
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +126,15 @@ def test_a_viewer_that_holds_the_log_as_it_was_before_the_archiving_reads_all() 
     log = _closed(b"one\n", b"two\n")
     store.archive(Log.objects.get(pk=log.pk))
     assert _text(log) == b"one\ntwo\n"
+
+
+def test_a_log_that_lacks_a_piece_is_not_archived() -> None:
+    log = _closed(b"one\n", b"two\n", b"three\n")
+    Chunk.objects.filter(log=log).latest("offset").delete()
+    with pytest.raises(BrokenLog, match="8 of its 14 bytes"):
+        store.archive(log)
+    assert Chunk.objects.filter(log=log).count() == 2
+    assert Log.objects.get(pk=log.pk).archive == ""
 
 
 def test_a_second_archiver_leaves_no_file_behind() -> None:

@@ -69,9 +69,19 @@ def test_a_lease_counts_from_when_the_message_is_handed_out() -> None:
     handing_out = queue.due(Channel.CHAT)
     next(handing_out)
     Message.objects.filter(pk=messages[0].pk).update(due_at=timezone.now())
-    slow_until = timezone.now()
+    slow_until = timezone.now() - timedelta(milliseconds=1)  # finer than SQLite's clock
     next(handing_out)
     assert _stored(messages[1]).due_at >= slow_until + timedelta(seconds=queue.LEASE_SECONDS)
+
+
+def test_a_clock_that_goes_wrong_on_this_machine_changes_no_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+    message = _put()
+    (leased,) = queue.due(Channel.CHAT)
+    assert list(queue.due(Channel.CHAT)) == []
+    queue.failed(leased, "503 from the chat", permanent=False)
+    assert _stored(message).due_at < ahead - timedelta(minutes=50)
 
 
 def test_a_sent_message_never_comes_again() -> None:

@@ -8,6 +8,7 @@ from pipelines.errors import LostRace, SystemFault, UserError
 from pipelines.probes import lifecycle
 from pipelines.probes.models import Kind, Probe
 from pipelines.states import leases
+from pipelines.states.leases import LostLease
 from pipelines.states.models import Transition
 from pipelines.states.status import Status
 from tests.rivals import race
@@ -63,6 +64,23 @@ def test_a_probe_whose_worker_died_ends_and_says_so() -> None:
     assert Probe.objects.get(pk=alive.pk).status == Status.RUNNING
     with pytest.raises(LostRace):
         lifecycle.answer(lost, "too late")
+
+
+def test_a_probe_whose_answer_is_sought_for_long_lives_as_long_as_its_lease_is_renewed() -> None:
+    probe = lifecycle.claim(_ask().pk, "worker")
+    _lose(probe)
+    lifecycle.renew(probe)
+    assert lifecycle.abandon_expired() == 0
+    lifecycle.answer(probe, 1)
+    with pytest.raises(LostLease):
+        lifecycle.renew(probe)
+
+
+def test_a_worker_that_must_end_leaves_the_page_no_time_in_doubt() -> None:
+    probe = lifecycle.claim(_ask().pk, "worker")
+    lifecycle.let_go(probe)
+    assert lifecycle.abandon_expired() == 1
+    assert Probe.objects.get(pk=probe.pk).reason == "no answer: its worker died or was stopped; ask again"
 
 
 def test_an_answered_probe_is_not_abandoned() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from pipelines.runs.flow import Standing, doomed, ready, verdict
+from pipelines.runs.flow import Standing, doomed, is_due, ready, verdict
 from pipelines.states.status import FINAL, Status
 
 
@@ -67,3 +67,19 @@ def test_any_graph_comes_to_an_end_whatever_its_stages_do(data: some.DataObject)
             assert all(status[str(need)] == Status.SUCCEEDED for need in needs[int(name)])
             status[name] = data.draw(some.sampled_from([Status.SUCCEEDED, Status.FAILED]))
     assert verdict(standing()) is not None
+
+
+@pytest.mark.parametrize(
+    ("statuses", "due"),
+    [
+        ([Status.PENDING], True),
+        ([Status.SUCCEEDED, Status.PENDING], True),
+        ([Status.FAILED, Status.PENDING], True),
+        ([Status.SUCCEEDED, Status.SUCCEEDED], True),
+        ([Status.RUNNING, Status.PENDING], False),
+        ([Status.SUCCEEDED, Status.QUEUED, Status.PENDING], False),
+    ],
+    ids=["a first to queue", "a next to queue", "one to skip", "a verdict", "it runs", "it waits"],
+)
+def test_something_is_due_when_a_stage_or_the_run_has_to_be_moved(statuses: list[Status], due: bool) -> None:
+    assert is_due(_chain(*statuses)) is due

@@ -37,6 +37,17 @@ def test_the_first_look_only_notes_where_the_refs_stand() -> None:
     assert _tips(project) == {MAIN: A, "refs/tags/v1": B}
 
 
+def test_what_appears_in_a_repository_that_was_empty_is_started() -> None:
+    project = make_project()
+    assert found_refs(project, {}) == []
+    assert [event.sha for event in found_refs(project, {MAIN: A})] == [A]
+
+
+def test_a_repository_that_lost_all_its_refs_has_still_been_looked_at(project: Project) -> None:
+    found_refs(project, {})
+    assert [event.sha for event in found_refs(project, {MAIN: B})] == [B]
+
+
 def test_a_push_that_nobody_announced_is_started_once_and_says_so(project: Project) -> None:
     (event,) = found_refs(project, {MAIN: B})
     assert (event.outcome, event.kind, event.name) == (Outcome.RUN, EventKind.PUSH, "poll")

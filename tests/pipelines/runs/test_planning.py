@@ -7,6 +7,8 @@ from pipelines.errors import LostRace
 from pipelines.runs import lifecycle
 from pipelines.runs.models import EventKind, Run, Stage
 from pipelines.spec.parser import parse
+from pipelines.states import leases
+from pipelines.states.leases import LostLease
 from pipelines.states.models import Transition
 from pipelines.states.status import Status
 from tests.factories import SPEC, finish_stage, make_project, make_run, plan
@@ -102,6 +104,21 @@ def test_a_rejected_run_says_why_and_has_no_stages() -> None:
     assert (stored.status, stored.reason, stored.problems) == (Status.FAILED, "the spec is not good", problems)
     assert stored.finished_at is not None
     assert not stored.stages.exists()
+
+
+def test_an_expired_planner_neither_plans_nor_rejects_what_another_has_taken_over() -> None:
+    run = make_run(spec=None)
+    expired = lifecycle.claim_planning(run.pk, "planner")
+    Run.objects.filter(pk=run.pk).update(lease_until=leases.until(-1))
+    other = lifecycle.claim_planning(run.pk, "another")
+    with pytest.raises(LostLease):
+        plan(expired, SPEC)
+    with pytest.raises(LostLease):
+        lifecycle.reject(expired, Status.FAILED, "too late")
+    run.refresh_from_db()
+    assert (run.status, run.stages.count()) == (Status.QUEUED, 0)
+    plan(other, SPEC)
+    assert Run.objects.get(pk=run.pk).status == Status.RUNNING
 
 
 def test_planning_many_stages_takes_no_more_statements_than_their_ledger_needs(

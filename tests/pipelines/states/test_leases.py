@@ -34,6 +34,16 @@ def test_a_fresh_lease_ends_in_the_future_and_cannot_be_taken_over(attempt: Atte
         leases.take_over(_row(attempt), "rival", 6)
 
 
+def test_an_owner_that_let_go_has_not_died(attempt: Attempt) -> None:
+    leases.let_go(_row(attempt), attempt.fence)
+    assert _row(attempt).get().owner == ""
+    leases.take_over(_row(attempt), "rival", 6)
+    assert _row(attempt).get().deaths == 0
+    _row(attempt).update(lease_until=leases.until(-1))
+    leases.take_over(_row(attempt), "another", 6)
+    assert _row(attempt).get().deaths == 1
+
+
 def test_an_expired_lease_is_taken_over_with_a_higher_fence(attempt: Attempt) -> None:
     leases.let_go(_row(attempt), attempt.fence)
     assert _row(attempt).filter(leases.expired()).exists()

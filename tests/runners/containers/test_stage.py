@@ -19,6 +19,7 @@ from pytest_django.fixtures import Settings
 
 from pipelines.errors import LostRace, SystemFault
 from pipelines.logs import store as logs
+from pipelines.projects.models import Secret
 from pipelines.runs import lifecycle
 from pipelines.runs.lifecycle import Claim
 from pipelines.runs.models import Attempt, Run, Stage
@@ -366,6 +367,32 @@ def test_a_runner_that_was_only_slow_steps_back(planned: Planned) -> None:
     attempt = Attempt.objects.get(pk=claim.attempt.pk)
     assert (attempt.status, attempt.owner) == (Status.SUCCEEDED, "second-worker")
     assert text_of(attempt) == LONG_TEXT
+
+
+@pytest.mark.parametrize("change", [{"value": "rotated-meanwhile"}, None], ids=["rotated", "deleted"])
+def test_a_secret_that_is_changed_while_a_stage_runs_stays_masked_after_a_takeover(
+    planned: Planned, change: dict[str, str] | None
+) -> None:
+    claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
+    slow = in_a_thread(claim)
+    until(lambda: "line 20" in text_of(claim.attempt))
+    if change is None:
+        Secret.objects.all().delete()
+    else:
+        Secret.objects.update(**change)
+    stage.run(taken_over(claim.attempt))
+    slow.join(20)
+
+    attempt = Attempt.objects.get(pk=claim.attempt.pk)
+    assert (attempt.status, attempt.secrets) == (Status.SUCCEEDED, "")
+    assert text_of(attempt) == LONG_TEXT
+
+
+def test_the_secret_of_one_stage_is_masked_in_the_log_of_the_next(planned: Planned) -> None:
+    first = "  build:\n    secrets: [TOKEN]\n    steps: ['echo $TOKEN >out']\n    artifacts: [out]\n"
+    run = planned(f"{first}  show:\n    needs: [build]\n    steps: [cat out]\n", TOKEN="hunter2hunter2")
+    performed(run)
+    assert text_of(performed(run)) == "***\n"
 
 
 def test_a_container_that_vanished_is_no_success(planned: Planned, server: DockerExecutor) -> None:

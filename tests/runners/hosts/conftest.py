@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.deploys import credentials
 from runners.hosts.connection import Connection
-from runners.hosts.ssh import Timeouts, connect, generate_key, load_key
+from runners.hosts.ssh import Timeouts, connect, load_key
 from tests.lab.sshd import Sshd, start_sshd
 
 QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3, grace=1)
@@ -15,7 +16,8 @@ QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3,
 
 @pytest.fixture(scope="session")
 def key_pair() -> tuple[str, str]:
-    return generate_key("tests")
+    made = credentials.generate("tests")
+    return made.private, made.public
 
 
 @pytest.fixture(scope="module")

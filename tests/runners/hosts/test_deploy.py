@@ -263,6 +263,73 @@ def test_failures_within_the_budget_do_not_stop_the_others(hosts: list[Sshd]) ->
     assert statuses(deploy) == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
 
 
+def test_hosts_out_of_reach_are_counted_apart_and_left_as_they_are(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, max_unreachable=1)
+    release = make_release(environment)
+    hosts[1].stop()
+    deploy = bring(environment, release)
+    assert deploy.status == Status.SUCCEEDED, text_of(deploy)
+    assert statuses(deploy) == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED]
+    assert [row.unreachable for row in deploy.hosts.order_by("host__name")] == [False, True, False]
+    assert "web-2 failed" in deploy.reason
+
+
+def test_a_host_that_is_lost_while_it_is_changed_is_a_failed_one(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts, max_unreachable=3)
+    strategy = {"waves": [1], "parallel": 1, "max_failures": 0}
+    release = make_release(environment, activate="echo ran >> ../../ledger; sleep 5", strategy=strategy)
+    deploy = factories.make_deploy(environment, release)
+
+    def lose() -> None:
+        while not on(hosts[0], "ledger"):
+            time.sleep(0.05)
+        hosts[0].stop()
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    perform(deploy)
+    loser.join()
+    assert deploy.status == Status.FAILED
+    assert statuses(deploy) == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
+    assert not deploy.hosts.filter(unreachable=True).exists()
+
+
+def test_a_takeover_goes_as_carefully_as_the_deploy_began(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    strategy = {"waves": [1, 1, 1], "parallel": 1, "max_failures": 9}
+    deploy = factories.make_deploy(environment, make_release(environment, strategy=strategy, activate="exit 1"))
+    factories.begin_deploy(deploy)
+    Environment.objects.filter(pk=environment.pk).update(max_failures=9)
+    take_over(deploy)
+    assert statuses(deploy) == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
+
+
+def test_after_a_deploy_that_was_stopped_halfway_what_is_live_is_brought_back_everywhere(hosts: list[Sshd]) -> None:
+    environment = make_environment(hosts)
+    good = make_release(environment)
+    bring(environment, good)
+    slow = make_release(environment, activate="echo ran >> ../../ledger; sleep 300")
+    deploy = factories.make_deploy(environment, slow)
+
+    def cancel_halfway() -> None:
+        while not on(hosts[0], "ledger"):
+            time.sleep(0.05)
+        requests.cancel(Deploy.objects.get(pk=deploy.pk), "ada (#1)")
+        connection.close()
+
+    canceller = threading.Thread(target=cancel_halfway)
+    canceller.start()
+    perform(deploy)
+    canceller.join()
+    assert [current(server) for server in hosts] == [f"release {number}" for number in (slow.number, 1, 1)]
+    assert deploy.environment.current == good
+    back = perform(roll_back(environment, good, "ada (#1)"))
+    assert back.status == Status.SUCCEEDED, text_of(back)
+    assert [current(server) for server in hosts] == ["release 1"] * 3
+    slow.refresh_from_db()
+    assert slow.quarantined_at
+
+
 def test_a_wave_stops_when_the_budget_is_spent(hosts: list[Sshd]) -> None:
     environment = make_environment(hosts, at_once=1)
     strategy = {"waves": ["rest"], "parallel": 1, "max_failures": 0}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.deploys import credentials
 from runners.hosts.connection import (
     Address,
     AuthenticationRefused,
@@ -30,7 +31,7 @@ from runners.hosts.connection import (
     UploadFailed,
     capture,
 )
-from runners.hosts.ssh import connect, generate_key, load_key, scan_host_key
+from runners.hosts.ssh import connect, load_key, scan_host_key
 from tests.lab.sshd import Sshd, free_port, silent_server
 from tests.runners.hosts.conftest import QUICK, open_quickly
 
@@ -87,18 +88,18 @@ def test_a_host_with_several_keys_is_asked_for_the_pinned_one(
 
 
 def test_a_wrong_key_is_refused_and_the_public_line_is_shown(sshd: Sshd) -> None:
-    stranger, public = generate_key()
+    stranger = credentials.generate("stranger")
     with pytest.raises(AuthenticationRefused) as refused:
-        connect(sshd.address, sshd.host_keys, load_key(stranger), QUICK)
-    assert public.split()[1] in str(refused.value)
+        connect(sshd.address, sshd.host_keys, load_key(stranger.private), QUICK)
+    assert stranger.public.split()[1] in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_a_stored_private_key_of_every_usual_kind_signs_in(sshd: Sshd, tmp_path: Path, kind: str) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "pass", "-f", str(tmp_path / "key")], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(tmp_path / "key")], check=True)
     with (sshd.directory / "authorized_keys").open("a") as authorized:
         authorized.write((tmp_path / "key.pub").read_text())
-    key = load_key((tmp_path / "key").read_text(), "pass")
+    key = load_key((tmp_path / "key").read_text())
     connect(sshd.address, sshd.host_keys, key, QUICK).close()
 
 

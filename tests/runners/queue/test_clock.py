@@ -10,7 +10,8 @@ from pytest_django import Settings
 from pipelines.audit.models import Act
 from pipelines.audit.record import record
 from pipelines.logs import store
-from pipelines.logs.models import Log
+from pipelines.logs.models import Chunk, Log
+from pipelines.runs.models import Poll
 from runners.queue import clock
 from runners.queue.clock import Chore
 from runners.queue.queues import Line
@@ -42,6 +43,20 @@ def test_a_chore_that_breaks_is_tried_again_and_stops_nobody(error: type[Excepti
     assert len(tries) == 2
 
 
+@pytest.mark.django_db
+def test_a_log_that_cannot_be_compressed_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "ARCHIVE_AT_ONCE", 2)
+    made = [store.open_log() for _ in range(5)]
+    for log in made:
+        store.append(log, b"text\n", 5)
+        store.close(log)
+    Chunk.objects.filter(log__in=made[:3]).delete()
+    archivist = clock.Archivist()
+    for _ in range(4):
+        archivist.archive_some()
+    assert [log.pk for log in Log.objects.filter(archive="")] == [log.pk for log in made[:3]]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_running_clock_rings_seals_archives_and_polls(connection: redis.Redis, settings: Settings) -> None:
     settings.SLIPWAY_POLL_SECONDS = 60
@@ -55,9 +70,8 @@ def test_a_running_clock_rings_seals_archives_and_polls(connection: redis.Redis,
     ticking = threading.Thread(target=clock.run, args=(stop,))
     ticking.start()
     try:
-        assert until(lambda: ("plan_run", run.pk) in waiting(connection, Line.CONTROL))
-        polls = [("poll_project", project.pk) for project in projects]
-        assert until(lambda: set(polls) <= set(waiting(connection, Line.CONTROL)))
+        assert until(lambda: ("plan_run", run.pk) in waiting(connection, Line.PLAN))
+        assert until(lambda: Poll.objects.filter(project__in=projects).exclude(error="").count() == 3)
         assert until(lambda: not Act.objects.filter(place=None).exists())
         assert until(lambda: Log.objects.get(pk=log.pk).archive != "")
     finally:
@@ -78,15 +92,7 @@ def test_without_redis_the_clock_goes_on_and_rings_when_it_is_back(own_redis: Ow
         assert ticking.is_alive()
         own_redis.start()
         client = own_redis.client()
-        assert until(lambda: ("plan_run", run.pk) in waiting(client, Line.CONTROL))
+        assert until(lambda: ("plan_run", run.pk) in waiting(client, Line.PLAN))
     finally:
         stop.set()
         ticking.join(10)
-
-
-@pytest.mark.django_db
-def test_a_poll_that_still_waits_is_not_asked_for_again(connection: redis.Redis) -> None:
-    projects = [make_project() for _ in range(60)]
-    clock._poll(connection)
-    clock._poll(connection)
-    assert sorted(row for _, row in waiting(connection, Line.CONTROL)) == [project.pk for project in projects]

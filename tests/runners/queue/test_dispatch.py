@@ -37,7 +37,7 @@ def test_what_waits_for_a_worker_is_always_rung_for() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_push_its_stages_and_its_success_each_ring(rung: redis.Redis) -> None:
     run = make_run()
-    assert until(lambda: ("plan_run", run.pk) in waiting(rung, Line.CONTROL))
+    assert until(lambda: ("plan_run", run.pk) in waiting(rung, Line.PLAN))
     build, test = run.stages.order_by("position").values_list("pk", flat=True)
     assert until(lambda: waiting(rung, Line.STAGE) == [("run_stage", build)])
     finish_run(run)

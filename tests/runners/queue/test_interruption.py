@@ -1,15 +1,28 @@
-"""A worker is interrupted within its work and nowhere else."""
+"""A worker is interrupted within its work and nowhere else; told between two works, it does not begin the next."""
 
 import pytest
 
+from runners.queue import interruption
 from runners.queue.interruption import Interrupted, interrupt, interruptible
 
 
-def test_outside_of_work_an_interruption_does_nothing() -> None:
-    interrupt()
+@pytest.fixture(autouse=True)
+def _is_told_here_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruption, "_is_told", False)
+
+
+def test_after_its_work_an_interruption_does_nothing() -> None:
     with interruptible():
         pass
     interrupt()
+
+
+def test_told_between_two_works_it_does_not_begin_the_next() -> None:
+    interrupt()
+    begun = []
+    with pytest.raises(Interrupted), interruptible():
+        begun.append(True)
+    assert begun == []
 
 
 def test_within_work_it_ends_the_work_past_every_handler_of_errors() -> None:

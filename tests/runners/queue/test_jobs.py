@@ -1,10 +1,12 @@
 """Where exceptions become outcomes: a story that breaks, a database that is away, a worker that must end."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 from django.db import InterfaceError, OperationalError
 
+from pipelines.deploys import lifecycle as deploys_lifecycle
 from pipelines.deploys.models import Deploy
 from pipelines.errors import LostRace, SystemFault, UserError
 from pipelines.probes import lifecycle as probes_lifecycle
@@ -19,7 +21,7 @@ from runners.containers import stage as stage_story
 from runners.hosts import deploy as deploy_story
 from runners.queue import jobs
 from runners.queue.interruption import Interrupted
-from tests.factories import make_deploy, make_environment, make_live, make_project, make_run
+from tests.factories import make_deploy, make_environment, make_live, make_run, start_stage
 
 pytestmark = pytest.mark.django_db(transaction=True)  # each job begins with a fresh connection
 
@@ -80,24 +82,121 @@ def test_a_stage_that_was_taken_over_is_left_to_its_new_owner(monkeypatch: pytes
 def test_a_stage_that_takes_its_runners_down_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = make_run().stages.get(name="build")
     attempt = lifecycle.claim_stage(stage.pk, "worker").attempt
-    Attempt.objects.filter(pk=attempt.pk).update(fence=lifecycle.MAX_FENCE, lease_until=leases.until(-1))
+    for _ in range(leases.MAX_DEATHS - 1):
+        Attempt.objects.filter(pk=attempt.pk).update(lease_until=leases.until(-1))
+        lifecycle.claim_stage(stage.pk, "worker")
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=leases.until(-1))
     monkeypatch.setattr(stage_story, "run", _raising(AssertionError("it is not begun once more")))
     jobs.run_stage(stage.pk)
     assert _attempt().status == Status.ERRORED
     assert "died again and again" in _attempt().reason
 
 
-def test_a_worker_goes_on_with_the_next_stage_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_run(spec="image: busybox\nstages:\n  a: {needs: [], steps: [a]}\n  b: {needs: [], steps: [b]}\n")
-    begun: list[str] = []
+def test_a_stage_whose_workers_are_restarted_ever_so_often_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = make_run().stages.get(name="build")
+    monkeypatch.setattr(stage_story, "run", _raising(Interrupted()))
+    for _ in range(2 * leases.MAX_DEATHS):
+        with pytest.raises(Interrupted):
+            jobs.run_stage(stage.pk)
+    assert (_attempt().status, _attempt().deaths) == (Status.RUNNING, 0)
+
+
+def test_a_deploy_whose_workers_are_restarted_ever_so_often_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy = make_deploy(make_environment())
+    monkeypatch.setattr(deploy_story, "run", _raising(Interrupted()))
+    for _ in range(2 * leases.MAX_DEATHS):
+        with pytest.raises(Interrupted):
+            jobs.run_deploy(deploy.pk)
+    deploy.refresh_from_db()
+    assert (deploy.status, deploy.deaths) == (Status.RUNNING, 0)
+
+
+def test_a_deploy_that_takes_its_workers_down_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy = make_deploy(make_environment())
+    deploys_lifecycle.claim_deploy(deploy.pk, "worker")
+    Deploy.objects.update(deaths=leases.MAX_DEATHS - 1, lease_until=leases.until(-1))
+    monkeypatch.setattr(deploy_story, "run", _raising(AssertionError("it is not begun once more")))
+    jobs.run_deploy(deploy.pk)
+    deploy.refresh_from_db()
+    assert deploy.status == Status.ERRORED
+    assert "died again and again" in deploy.reason
+
+
+def test_a_run_that_takes_its_planners_down_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(spec=None)
+    for _ in range(leases.MAX_DEATHS):
+        lifecycle.claim_planning(run.pk, "planner")
+        Run.objects.filter(pk=run.pk).update(lease_until=leases.until(-1))
+    monkeypatch.setattr(planning, "plan", _raising(AssertionError("it is not planned once more")))
+    jobs.plan_run(run.pk)
+    run.refresh_from_db()
+    assert run.status == Status.ERRORED
+    assert run.reason == "it could not be planned: its workers died again and again; see their logs"
+
+
+def test_a_run_whose_planners_are_restarted_ever_so_often_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(spec=None)
+    monkeypatch.setattr(planning, "plan", _raising(Interrupted()))
+    for _ in range(2 * leases.MAX_DEATHS):
+        with pytest.raises(Interrupted):
+            jobs.plan_run(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.deaths) == (Status.QUEUED, 0)
+
+
+def _wide(width: int) -> Run:
+    stages = "".join(f"  s{place}: {{needs: [], steps: [go]}}\n" for place in range(width))
+    return make_run(spec=f"image: busybox\nstages:\n{stages}")
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
+    """Run and name of every stage that was performed, each of which succeeds at once."""
+    stages: list[tuple[int, str]] = []
 
     def story(claim: lifecycle.Claim) -> None:
-        begun.append(claim.attempt.stage.name)
+        stages.append((claim.attempt.stage.run_id, claim.attempt.stage.name))
         lifecycle.finish_attempt(claim.attempt, Status.SUCCEEDED, exit_code=0)
 
     monkeypatch.setattr(stage_story, "run", story)
-    jobs.run_stage(run.stages.get(name="a").pk)
-    assert begun == ["a", "b"]
+    return stages
+
+
+def test_a_worker_goes_on_with_whatever_waits(begun: list[tuple[int, str]]) -> None:
+    first, second = _wide(2), _wide(1)
+    jobs.run_stage(first.stages.get(name="s0").pk)
+    assert begun == [(first.pk, "s0"), (first.pk, "s1"), (second.pk, "s0")]
+
+
+def test_no_run_takes_another_worker_while_one_waits_that_has_none(begun: list[tuple[int, str]]) -> None:
+    large = _wide(5)
+    start_stage(large)
+    small = _wide(1)
+    jobs.run_stage(large.stages.get(name="s1").pk)
+    assert begun[0] == (small.pk, "s0")
+    assert len(begun) == 5
+
+
+def test_runs_that_hold_as_many_workers_have_their_turns_by_age(begun: list[tuple[int, str]]) -> None:
+    older, newer = _wide(2), _wide(2)
+    start_stage(newer)
+    start_stage(older)
+    jobs.run_stage(newer.stages.get(name="s1").pk)
+    assert begun == [(older.pk, "s1"), (newer.pk, "s1")]
+
+
+def test_what_was_lost_is_taken_over_before_anything_is_begun(begun: list[tuple[int, str]]) -> None:
+    waiting, lost = _wide(1), start_stage(_wide(1))
+    lifecycle.let_go(lost)
+    jobs.run_stage(waiting.stages.get(name="s0").pk)
+    assert begun == [(lost.stage.run_id, "s0"), (waiting.pk, "s0")]
+
+
+def test_a_worker_does_not_go_on_for_ever(begun: list[tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "STAGES_ON_SECONDS", 0.0)
+    run = _wide(3)
+    jobs.run_stage(run.stages.get(name="s0").pk)
+    assert begun == [(run.pk, "s0")]
 
 
 def test_a_stage_that_cannot_even_be_claimed_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,30 +226,37 @@ def test_a_ring_that_comes_late_is_harmless(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_a_ring_for_what_has_been_deleted_is_harmless(caplog: pytest.LogCaptureFixture) -> None:
-    for job in (jobs.plan_run, jobs.run_stage, jobs.release_run, jobs.run_deploy, jobs.answer_probe, jobs.poll_project):
+    for job in (jobs.plan_run, jobs.run_stage, jobs.release_run, jobs.run_deploy, jobs.answer_probe):
         job(999_999)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_code_host_that_does_not_answer_is_a_warning_and_asked_again(caplog: pytest.LogCaptureFixture) -> None:
-    project = make_project(clone_url="/srv/git/is-not-here.git")
-    jobs.poll_project(project.pk)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert project.name in caplog.text
-    assert "/srv/git/is-not-here.git" in caplog.text
-
-
-def test_one_ring_plans_every_run_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [make_run(spec=None) for _ in range(3)]
-    planned: list[int] = []
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Every run that was planned, which comes to nothing."""
+    runs: list[int] = []
 
     def story(run: Run) -> None:
-        planned.append(run.pk)
+        runs.append(run.pk)
         lifecycle.reject(run, Status.FAILED, "no spec")
 
     monkeypatch.setattr(planning, "plan", story)
+    return runs
+
+
+def test_one_ring_plans_every_run_that_waits(planned: list[int]) -> None:
+    runs = [make_run(spec=None) for _ in range(3)]
     jobs.plan_run(runs[0].pk)
     assert planned == [run.pk for run in runs]
+
+
+def test_a_planner_with_much_to_do_soon_looks_whether_a_release_or_a_question_waits(
+    planned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "PLANNING_ON_SECONDS", 0.0)
+    runs = [make_run(spec=None) for _ in range(5)]
+    jobs.plan_run(runs[4].pk)
+    assert planned == [runs[0].pk]
 
 
 def test_a_run_that_cannot_be_planned_by_our_fault_is_errored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,3 +322,26 @@ def test_a_probe_that_cannot_be_answered_says_why(
     jobs.answer_probe(probe.pk)
     stored = Probe.objects.get(pk=probe.pk)
     assert (stored.status, stored.reason) == (status, told)
+
+
+def test_a_question_that_takes_longer_than_its_lease_is_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = probes_lifecycle.ask(Kind.INVENTORY, 1, "ada (#1)")
+    monkeypatch.setattr(probes_lifecycle, "LEASE_SECONDS", 5)
+
+    def answer(_probe: Probe) -> list[str]:
+        time.sleep(6)
+        assert probes_lifecycle.abandon_expired() == 0
+        return ["web-1"]
+
+    monkeypatch.setattr(probes, "answer", answer)
+    jobs.answer_probe(probe.pk)
+    assert Probe.objects.get(pk=probe.pk).answer == ["web-1"]
+
+
+def test_a_worker_that_must_end_leaves_its_question_to_be_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = probes_lifecycle.ask(Kind.INVENTORY, 1, "ada (#1)")
+    monkeypatch.setattr(probes, "answer", _raising(Interrupted()))
+    with pytest.raises(Interrupted):
+        jobs.answer_probe(probe.pk)
+    assert probes_lifecycle.abandon_expired() == 1
+    assert "ask again" in Probe.objects.get(pk=probe.pk).reason

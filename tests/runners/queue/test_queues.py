@@ -27,9 +27,26 @@ def test_what_waits_already_is_not_rung_again(connection: redis.Redis) -> None:
 
 
 def test_another_kind_of_job_with_the_same_row_stands_for_nothing(connection: redis.Redis) -> None:
-    ring_once(connection, Line.CONTROL, jobs.poll_project, [5], at_most=50)
-    assert ring_once(connection, Line.CONTROL, jobs.plan_run, [5], at_most=50) == 1
-    assert waiting(connection, Line.CONTROL) == [("poll_project", 5), ("plan_run", 5)]
+    ring_once(connection, Line.CONTROL, jobs.answer_probe, [5], at_most=50)
+    assert ring_once(connection, Line.CONTROL, jobs.release_run, [5], at_most=50) == 1
+    assert waiting(connection, Line.CONTROL) == [("answer_probe", 5), ("release_run", 5)]
+
+
+def test_however_much_of_another_kind_waits_there_is_room(connection: redis.Redis) -> None:
+    ring_once(connection, Line.CONTROL, jobs.release_run, list(range(20)), at_most=20)
+    assert ring_once(connection, Line.CONTROL, jobs.answer_probe, [5], at_most=20) == 1
+
+
+def test_however_much_waits_what_was_lost_is_rung_for_and_once(connection: redis.Redis) -> None:
+    ring_once(connection, Line.STAGE, jobs.run_stage, list(range(20)), at_most=20)
+    assert ring_once(connection, Line.STAGE, jobs.run_stage, [19, 77], at_most=20, first=True) == 2
+    assert {row for _, row in waiting(connection, Line.STAGE)[:2]} == {19, 77}
+    assert ring_once(connection, Line.STAGE, jobs.run_stage, [19, 77], at_most=20, first=True) == 0
+
+
+def test_what_others_have_put_into_the_queue_is_no_ring_of_ours(connection: redis.Redis) -> None:
+    queue(Line.STAGE, connection).enqueue(jobs.run_stage, 5)
+    assert ring_once(connection, Line.STAGE, jobs.run_stage, [5], at_most=50) == 1
 
 
 def test_a_queue_that_nobody_serves_does_not_grow(connection: redis.Redis) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import redis
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from pipelines.deploys import releases, requests
 from pipelines.deploys.models import Deploy
@@ -14,8 +15,9 @@ from pipelines.runs import lifecycle as runs
 from pipelines.runs.models import Artifact, Attempt, Run, Stage
 from pipelines.states import leases
 from pipelines.states.status import Status
+from runners.queue import reconciler
 from runners.queue.queues import Line
-from runners.queue.reconciler import reconcile
+from runners.queue.reconciler import AT_MOST, reconcile
 from tests.factories import (
     SPEC,
     begin_deploy,
@@ -45,7 +47,7 @@ def test_a_queued_run_is_planned_and_rung_for_once(connection: redis.Redis) -> N
     make_red_run()
     assert reconcile(connection) == 1
     assert reconcile(connection) == 0
-    assert waiting(connection, Line.CONTROL) == [("plan_run", run.pk)]
+    assert waiting(connection, Line.PLAN) == [("plan_run", run.pk)]
 
 
 def test_a_queued_stage_is_rung_for_and_a_pending_one_is_not(connection: redis.Redis) -> None:
@@ -91,9 +93,42 @@ def test_a_run_whose_worker_died_between_verdict_and_what_follows_goes_on(connec
     assert Run.objects.get(pk=run.pk).status == Status.SUCCEEDED
 
 
+def test_however_many_runs_go_on_a_newer_one_that_is_stuck_goes_on_too(connection: redis.Redis) -> None:
+    project = make_project()
+    for _ in range(AT_MOST + 5):
+        start_stage(make_run(project))
+    stuck = make_run(project)
+    finish_stage(stuck, "build")
+    Stage.objects.filter(run=stuck, name="test").update(**{"status": Status.PENDING})
+    reconcile(connection)
+    assert Stage.objects.get(run=stuck, name="test").status == Status.QUEUED
+
+
+def test_runs_that_go_on_are_not_written_to(
+    connection: redis.Redis, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(10):
+        start_stage(make_run())
+    with django_assert_max_num_queries(12):
+        reconcile(connection)
+
+
 def test_a_green_run_without_its_release_is_rung_for(connection: redis.Redis) -> None:
     run = make_green_run()
     assert reconcile(connection) == 1
+    assert waiting(connection, Line.CONTROL) == [("release_run", run.pk)]
+
+
+def test_however_many_green_runs_get_no_release_a_newer_one_is_rung_for(
+    connection: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "AT_MOST", 2)
+    project = make_project()
+    for _ in range(3):
+        make_green_run(project)
+    Artifact.objects.all().delete()
+    run = make_green_run(project)
+    reconcile(connection)
     assert waiting(connection, Line.CONTROL) == [("release_run", run.pk)]
 
 

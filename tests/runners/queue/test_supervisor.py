@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
@@ -130,3 +131,16 @@ def test_a_socket_that_a_killed_redis_left_is_not_taken_for_a_redis(own_redis: O
     dead.process.wait()
     with pytest.raises(NoRedis, match="ended at once"):
         supervisor._wait_for_redis(dead, threading.Event())
+
+
+def test_a_redis_in_a_directory_that_others_made_or_reach_is_not_trusted(settings: Settings, tmp_path: Path) -> None:
+    settings.SLIPWAY_OWN_REDIS = True
+    settings.STATE_DIR = tmp_path / "state"
+    open_to_others = tmp_path / "short"
+    open_to_others.mkdir()
+    open_to_others.chmod(0o777)
+    settings.SLIPWAY_REDIS_URL = f"unix://{open_to_others / 'redis.sock'}"
+    with pytest.raises(NoRedis, match="not a directory of this user alone"):
+        supervisor._own_redis()
+    open_to_others.chmod(0o700)
+    assert "--unixsocket" in supervisor._own_redis()

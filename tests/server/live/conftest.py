@@ -1,15 +1,11 @@
 """A Redis of the tests' own, and browsers that come with a session."""
 
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import redis
 from django.conf import settings as configured
 from django.contrib.auth.models import User
 from django.test import Client
@@ -18,44 +14,14 @@ from pytest_django import Settings
 from server.asgi import application
 from server.live import publish
 from server.live.publish import Publisher
+from tests.lab.redis_server import OwnRedis
 from tests.server.live.sockets import Communicator
-
-
-@dataclass(slots=True)
-class OwnRedis:
-    """A Redis server on a unix socket, that can be stopped and started again."""
-
-    socket: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"unix://{self.socket}"
-
-    def start(self) -> None:
-        command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--save", ""]
-        self.process = subprocess.Popen([*command, "--dir", str(self.socket.parent)], stdout=subprocess.DEVNULL)
-        with redis.Redis(unix_socket_path=str(self.socket)) as client:
-            while not self._answers(client):
-                time.sleep(0.02)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def _answers(self, client: redis.Redis) -> bool:
-        try:
-            return bool(client.ping())
-        except redis.ConnectionError:
-            return False
 
 
 @pytest.fixture(scope="session")
 def own_redis() -> Iterator[OwnRedis]:
     directory = Path(tempfile.mkdtemp(prefix="slipway-redis-", dir="/tmp"))
-    running = OwnRedis(directory / "redis.sock")
+    running = OwnRedis(directory)
     running.start()
     yield running
     running.stop()
@@ -65,8 +31,7 @@ def own_redis() -> Iterator[OwnRedis]:
 @pytest.fixture
 def layer(own_redis: OwnRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OwnRedis:
     """The channel layer on our Redis; a publisher that remembers no outage of another test."""
-    if own_redis.process is None:
-        own_redis.start()
+    own_redis.start()
     config = {**configured.CHANNEL_LAYERS["default"]["CONFIG"]}
     config["hosts"] = [{**config["hosts"][0], "address": own_redis.url}]
     settings.CHANNEL_LAYERS = {"default": {**configured.CHANNEL_LAYERS["default"], "CONFIG": config}}

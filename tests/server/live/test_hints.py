@@ -16,6 +16,7 @@ from pipelines.projects.models import Member, Project
 from pipelines.runs.models import Run
 from pipelines.states.status import Status
 from server.live import consumers, entry, subjects
+from server.live.hub import QUIET_SECONDS, hub
 from server.live.subjects import Subject
 from tests.factories import (
     begin_deploy,
@@ -28,7 +29,8 @@ from tests.factories import (
     make_run,
     plan,
 )
-from tests.server.live.conftest import Browser, OwnRedis
+from tests.lab.redis_server import OwnRedis
+from tests.server.live.conftest import Browser
 from tests.server.live.sockets import Communicator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,6 +146,28 @@ async def test_after_an_outage_the_page_is_told_to_look_again(
     await sync_to_async(layer.start)()
     assert await heard(socket, 1) == {("run", run.pk)}
     await socket.leave()
+
+
+async def test_a_redis_that_hangs_is_noticed_and_pages_look_by_themselves(layer: OwnRedis) -> None:
+    told = asyncio.Event()
+    hub().listen("run:1", told.set)
+    try:
+        await asyncio.wait_for(told.wait(), 5)
+        told.clear()
+        layer.freeze()
+        await asyncio.wait_for(told.wait(), 20)
+    finally:
+        layer.thaw()
+        hub().leave("run:1", told.set)
+
+
+async def test_an_idle_socket_is_left_alone(layer: OwnRedis, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="server.live.hub")
+    told = asyncio.Event()
+    hub().listen("run:1", told.set)
+    await asyncio.sleep(QUIET_SECONDS + 1)
+    hub().leave("run:1", told.set)
+    assert caplog.messages == []
 
 
 def test_a_writer_is_not_held_up_by_a_redis_that_is_gone(layer: OwnRedis, project: Project) -> None:

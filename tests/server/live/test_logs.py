@@ -17,7 +17,8 @@ from pipelines.projects.models import Member, Project
 from pipelines.runs.models import Attempt
 from server.live import consumers, tail
 from tests.factories import make_person, make_project, make_run, print_steps, start_stage
-from tests.server.live.conftest import Browser, OwnRedis
+from tests.lab.redis_server import OwnRedis
+from tests.server.live.conftest import Browser
 from tests.server.live.sockets import Communicator
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,6 +14,8 @@ from pipelines.audit.record import record
 from pipelines.deploys.models import Credential, Environment, EnvironmentSecret
 from pipelines.deploys.requests import latest_configuration
 from pipelines.projects.models import Project, Secret
+from pipelines.runs import lifecycle
+from pipelines.runs.models import EventKind
 from server.admin import inventories, settings_lines
 from server.admin.settings_lines import BadLine
 from tests.factories import (
@@ -21,11 +23,14 @@ from tests.factories import (
     make_credential,
     make_deploy,
     make_environment,
+    make_event,
     make_host_key,
     make_live,
     make_person,
     make_project,
+    make_run,
     make_secret,
+    start_stage,
 )
 
 pytestmark = pytest.mark.django_db
@@ -91,9 +96,11 @@ def test_a_stored_secret_is_never_shown(operator: Client) -> None:
     project = make_project(code_host_token="ghp_token_value", webhook_secret="hook-secret-value")
     secret = make_secret(project, value="stage-secret-value")
     environment = make_environment(project, inventory_secret="AKIA:cloud-secret-value")
+    attempt = start_stage(make_run(project))
+    lifecycle.note_secrets(attempt, {"TOKEN": "stage-secret-value"})
     Credential.objects.update(private_key="private-key-value")
     EnvironmentSecret.objects.create(environment=environment, name="DB", value="host-secret-value")
-    for row in (project, secret, environment, Credential.objects.get()):
+    for row in (project, secret, environment, Credential.objects.get(), attempt):
         address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
         text = operator.get(address).content.decode()
         for value in ("ghp_token", "hook-secret", "stage-secret", "cloud-secret", "private-key-v", "host-secret"):
@@ -142,6 +149,33 @@ def test_a_secret_too_short_to_mask_is_refused(operator: Client, project: Projec
 def test_a_deletion_is_audited(operator: Client, project: Project) -> None:
     operator.post(reverse("admin:projects_project_delete", args=[project.pk]), {"post": "yes"})
     assert Act.objects.get(verb="deleted").subject == f"project {project.name}"
+
+
+@pytest.mark.parametrize(("which", "said"), [("project", "runs of"), ("environment", "deploys to")])
+def test_what_has_a_history_is_not_deleted_and_the_reason_is_said(operator: Client, which: str, said: str) -> None:
+    environment = make_environment()
+    make_live(environment)
+    make_live(environment)
+    row: Any = environment if which == "environment" else environment.project
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
+    address = reverse(f"{name}_delete", args=[row.pk])
+    for response in (operator.get(address, follow=True), operator.post(address, {"post": "yes"}, follow=True)):
+        text = response.content.decode()
+        assert f"The record of the {said} {row} is kept, so it cannot be deleted. To retire it" in text
+    assert "delete_selected" not in operator.get(reverse(f"{name}_changelist")).content.decode()
+    row.refresh_from_db()
+    assert not Act.objects.filter(verb="deleted").exists()
+
+
+def test_what_was_never_used_is_deleted_with_all_that_was_set_up_for_it(operator: Client) -> None:
+    environment = make_environment()
+    configure(environment, {"A": "1"})
+    make_host_key(environment)
+    make_event(environment.project, kind=EventKind.PING)
+    for row in (environment, environment.project):
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}"
+        operator.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"})
+        assert not type(row)._default_manager.filter(pk=row.pk).exists()
 
 
 def test_a_new_project_gets_a_webhook_secret(operator: Client) -> None:
@@ -221,10 +255,23 @@ def test_a_credential_that_is_no_key_is_refused(operator: Client) -> None:
 def test_making_somebody_an_operator_is_in_the_audit(operator: Client) -> None:
     person = make_person()
     address = reverse("admin:auth_user_change", args=[person.pk])
-    form = {**fields(operator, address), "is_superuser": "on", "is_staff": "on"}
+    form = {**fields(operator, address), "is_superuser": "on"}
     assert operator.post(address, form).status_code == 302
     assert User.objects.get(pk=person.pk).is_superuser
-    assert Act.objects.get(verb="changed").facts["fields"] == ["Staff status", "Superuser status"]
+    assert Act.objects.get(verb="changed").facts["fields"] == ["Superuser status"]
+
+
+def test_the_admin_opens_to_operators_and_closes_to_who_is_none_any_more(operator: Client) -> None:
+    person = make_person()
+    theirs = Client()
+    theirs.force_login(person)
+    change(operator, person, is_superuser="on")
+    assert theirs.get(reverse("admin:index")).status_code == 200
+    address = reverse("admin:auth_user_change", args=[person.pk])
+    form = {name: value for name, value in fields(operator, address).items() if name != "is_superuser"}
+    assert operator.post(address, form).status_code == 302
+    for page in ("admin:index", "admin:django_rq_home"):
+        assert theirs.get(reverse(page)).status_code == 302
 
 
 def test_a_team_is_made_and_audited(operator: Client) -> None:

@@ -37,6 +37,11 @@ def key(number: int, known: str) -> dict[str, Any]:
     }
 
 
+def box(number: int) -> str:
+    """What the page sends for the key of that host."""
+    return f"10.0.0.{number}:22 SHA256:{number}"
+
+
 def answered(environment: Environment, kind: Kind, answer: Any) -> Probe:
     probe = lifecycle.claim(lifecycle.ask(kind, environment.pk, "ada (#1)").pk, "worker")
     lifecycle.answer(probe, answer)
@@ -70,9 +75,20 @@ def test_another_kind_of_question_is_not_asked_from_here(maintainer: Client, pro
 
 def test_approving_pins_the_chosen_keys_and_is_audited(maintainer: Client, production: Environment) -> None:
     scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new"), key(2, "new")], "unreachable": []})
-    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
     assert [pinned.address for pinned in HostKey.objects.all()] == ["10.0.0.1"]
     assert Act.objects.get(verb="approved a host key").facts["fingerprint"] == "SHA256:1"
+
+
+def test_hosts_that_show_the_same_key_are_approved_each_for_itself(maintainer: Client, production: Environment) -> None:
+    clones = [{**key(1, "new"), "address": f"10.0.0.{number}"} for number in (1, 2, 3)]
+    scan = answered(production, Kind.HOST_KEYS, {"keys": clones, "unreachable": []})
+    page = maintainer.get(address(production)).content.decode()
+    boxes = [f"10.0.0.{number}:22 SHA256:1" for number in (1, 2, 3)]
+    assert all(f'value="{one}"' in page for one in boxes)
+    text = maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": boxes[:2]}, follow=True)
+    assert "Approved: 2 of 3 keys." in text.content.decode()
+    assert [pinned.address for pinned in HostKey.objects.order_by("address")] == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_a_changed_key_is_never_chosen_by_itself_and_replaces_the_old_one(
@@ -81,15 +97,18 @@ def test_a_changed_key_is_never_chosen_by_itself_and_replaces_the_old_one(
     make_host_key(production, "10.0.0.1")
     scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "changed")], "unreachable": []})
     page = maintainer.get(address(production)).content.decode()
-    assert 'value="SHA256:1"' in page
+    assert f'value="{box(1)}"' in page
     assert "checked" not in page
-    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
     assert [pinned.fingerprint for pinned in HostKey.objects.all()] == ["SHA256:1"]
 
 
 def test_a_key_that_no_scan_has_seen_cannot_be_approved(maintainer: Client, production: Environment) -> None:
     scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
-    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:evil"]})
+    maintainer.post(
+        address(production, "hosts-approve"),
+        {"probe": scan.pk, "key": ["10.0.0.1:22 SHA256:evil", "10.0.0.9:22 SHA256:1", "SHA256:1"]},
+    )
     assert not HostKey.objects.exists()
 
 
@@ -98,6 +117,6 @@ def test_a_scan_of_another_environment_approves_nothing_here(
 ) -> None:
     other = make_environment(project, "staging")
     scan = answered(other, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
-    response = maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": ["SHA256:1"]})
+    response = maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
     assert response.status_code == 404
     assert not HostKey.objects.exists()

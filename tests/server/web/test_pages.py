@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from pipelines.deploys.models import Host
 from pipelines.projects.models import Project
-from pipelines.runs import lifecycle
+from pipelines.runs import lifecycle, polling
 from pipelines.runs.models import EventKind, Run
 from pipelines.states.status import Status
 from tests.factories import (
@@ -79,6 +79,20 @@ def test_runs_can_be_narrowed_to_one_branch(viewer: Client, project: Project) ->
     assert "on main" not in text
 
 
+def test_a_code_host_that_cannot_be_asked_is_told_of_until_it_answers(viewer: Client, project: Project) -> None:
+    assert "no webhook announces" not in page(viewer, "project", project.name)
+    asked = polling.claim_next()
+    assert asked is not None
+    polling.unanswered(asked, "it refuses <our> token", 0)
+    text = page(viewer, "project", project.name)
+    assert "Pushes that no webhook announces are not found at the moment." in text
+    assert "it refuses &lt;our&gt; token" in text
+    asked = polling.claim_next()
+    assert asked is not None
+    polling.answered(asked, {}, 60)
+    assert "no webhook announces" not in page(viewer, "project", project.name)
+
+
 def test_the_webhook_s_secret_is_shown_to_owners_alone(owner: Client, maintainer: Client, project: Project) -> None:
     assert project.webhook_secret in page(owner, "project", project.name)
     assert project.webhook_secret not in page(maintainer, "project", project.name)
@@ -145,7 +159,7 @@ def test_a_run_is_cancelled_by_a_developer(developer: Client, project: Project) 
 
 def test_a_viewer_sees_the_cancel_button_disabled_with_the_reason(viewer: Client, project: Project) -> None:
     text = run_page(viewer, make_run(project))
-    assert "to cancel takes the role developer" in text
+    assert "to cancel a run takes the role developer" in text
     assert "disabled" in text
 
 

@@ -5,10 +5,22 @@ from django.test import Client
 from django.urls import reverse
 
 from pipelines.audit.models import Act
+from pipelines.deploys import releases
 from pipelines.deploys.models import Deploy, DeployKind, Environment, EnvironmentSecret
 from pipelines.projects.models import Project
 from pipelines.runs.models import Stage
-from tests.factories import configure, make_deploy, make_environment, make_live, make_release
+from pipelines.states.status import Status
+from tests.factories import (
+    begin_deploy,
+    configure,
+    finish_deploy,
+    finish_run,
+    make_deploy,
+    make_environment,
+    make_live,
+    make_release,
+    make_run,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -109,8 +121,76 @@ def test_a_release_of_another_branch_is_refused_with_the_reason(maintainer: Clie
     assert "production takes refs/heads/main" in text
 
 
-def test_a_deploy_is_cancelled_by_its_button(developer: Client, production: Environment) -> None:
+def test_a_deploy_is_cancelled_by_its_button(maintainer: Client, production: Environment) -> None:
     deploy = make_deploy(production)
-    developer.post(reverse("deploy-cancel", args=[production.project.name, deploy.number]))
+    maintainer.post(reverse("deploy-cancel", args=[production.project.name, deploy.number]))
     deploy.refresh_from_db()
     assert deploy.cancel_requested_at is not None
+
+
+@pytest.mark.parametrize("kind", DeployKind)
+def test_a_developer_cancels_neither_a_deploy_nor_a_rollback(
+    developer: Client, production: Environment, kind: DeployKind
+) -> None:
+    deploy = make_deploy(production, kind=kind)
+    address = reverse("deploy", args=[production.project.name, deploy.number])
+    assert "to cancel a deploy takes the role maintainer" in developer.get(address).content.decode()
+    assert developer.post(f"{address}cancel/").status_code == 403
+    deploy.refresh_from_db()
+    assert deploy.cancel_requested_at is None
+
+
+def test_after_a_stopped_deploy_the_button_brings_back_what_is_live(
+    maintainer: Client, production: Environment
+) -> None:
+    stopped = finish_deploy(make_deploy(production), Status.CANCELLED)
+    for text in (panel(maintainer, production), deploy_page(maintainer, stopped)):
+        assert "Roll back to release 3" in text
+    text = panel(maintainer, production)
+    assert "1 host may run something else than release 3" in text
+    assert f"deploy {stopped.number}</a> of release 4 was cancelled" in text
+    assert "4 is quarantined" in text
+    roll_back(maintainer, production, release=3, live=3)
+    deploy = Deploy.objects.latest("pk")
+    assert (deploy.kind, deploy.release.number) == (DeployKind.ROLLBACK, 3)
+    quarantined = production.project.releases.exclude(quarantined_at=None)
+    assert [release.number for release in quarantined] == [4]
+
+
+def deploy_page(client: Client, deploy: Deploy) -> str:
+    address = reverse("deploy", args=[deploy.environment.project.name, deploy.number])
+    return client.get(address).content.decode()
+
+
+def test_while_a_deploy_runs_the_page_says_to_cancel_it_first(maintainer: Client, production: Environment) -> None:
+    running = begin_deploy(make_deploy(production))
+    text = panel(maintainer, production)
+    assert f"Deploy {running.number}</a> of release 4 is under way: cancel it first" in text
+    assert "Roll back to release" not in text
+    text = roll_back(maintainer, production, release=2, live=3)
+    assert f"Nothing was started: deploy {running.number} of release 4 is under way: cancel it first" in text
+    assert not production.project.releases.exclude(quarantined_at=None).exists()
+
+
+def test_a_release_that_a_later_run_has_overtaken_says_so(viewer: Client, project: Project) -> None:
+    environment = make_environment(project, automatic=True)
+    older, newer = make_run(project), make_run(project)
+    for run in (newer, older):
+        assert releases.release(finish_run(run))
+    text = viewer.get(reverse("environment", args=[project.name, environment.name])).content.decode()
+    assert "2 was not deployed by itself: release 1 of a later run was cut before it" in text
+    assert "overtaken by 1" in text
+    text = viewer.get(reverse("run", args=[project.name, older.number])).content.decode()
+    assert "not deployed by itself: release 1 of a later run was cut before it" in text
+
+
+def test_a_deploy_s_page_shows_what_was_frozen_when_it_began(viewer: Client, production: Environment) -> None:
+    waiting = make_deploy(production)
+    assert "frozen when it begins" in deploy_page(viewer, waiting)
+    begin_deploy(waiting)
+    Environment.objects.update(at_once=1, max_unreachable=7, rolls_back=False)
+    text = deploy_page(viewer, waiting)
+    assert "as frozen" in text
+    assert "5 hosts at once" in text
+    assert "rolls the switched hosts back to 3 by itself" in text
+    assert "out of reach" not in text

@@ -45,7 +45,7 @@ TABLE = {
     "projects/<slug:project>/runs/<int:number>/": PAGE,
     "projects/<slug:project>/runs/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
     "projects/<slug:project>/deploys/<int:number>/": PAGE,
-    "projects/<slug:project>/deploys/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
+    "projects/<slug:project>/deploys/<int:number>/cancel/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
     "projects/<slug:project>/environments/<slug:name>/": PAGE,
     "projects/<slug:project>/environments/<slug:name>/deploy/": (
         "post",
