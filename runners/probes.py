@@ -5,31 +5,22 @@ from typing import Any
 from pipelines.deploys.models import Environment
 from pipelines.errors import PipelineError
 from pipelines.probes.models import Kind, Probe
-from pipelines.projects.models import Project
 from runners.clouds.inventory import FoundHost
 from runners.clouds.sources import open_inventory
 from runners.hosts.connection import Address, HostKey
 from runners.hosts.fleet import on_all
 from runners.hosts.ssh import scan_host_key
-from runners.planning import mirror_of
 
 SCANS_AT_ONCE = 32  # silent hosts take their whole time, and others wait for this worker
 
 
 def answer(probe: Probe) -> Any:
     """The answer as the page shows it; raises UserError or SystemFault when there is none."""
-    if probe.kind == Kind.CLONE_URL:
-        return _clone_url(Project.objects.get(pk=probe.subject_id))
     environment = Environment.objects.get(pk=probe.subject_id)
     hosts = open_inventory(environment.inventory_kind, environment.inventory, environment.inventory_secret).hosts()
     if probe.kind == Kind.INVENTORY:
         return {"hosts": [_host(host) for host in hosts]}
     return _host_keys(environment, hosts)
-
-
-def _clone_url(project: Project) -> Any:
-    refs = mirror_of(project).refs()
-    return {"refs": len(refs), "default": project.default_ref in refs}
 
 
 def _host(host: FoundHost) -> dict[str, Any]:

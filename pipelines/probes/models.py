@@ -18,7 +18,6 @@ PROBE = machine(
 class Kind(models.TextChoices):
     INVENTORY = "inventory", "list the hosts of an environment"
     HOST_KEYS = "host_keys", "read the keys that the hosts of an environment show"
-    CLONE_URL = "clone_url", "try whether a project can be cloned"
 
 
 class Probe(Stateful, Leased):
@@ -27,7 +26,7 @@ class Probe(Stateful, Leased):
     machine = PROBE
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    subject_id = models.BigIntegerField(help_text="The environment or project that is asked about")
+    subject_id = models.BigIntegerField(help_text="The environment that is asked about")
     asked_by = models.CharField(max_length=150)
     answer = models.JSONField(null=True)
 

@@ -139,8 +139,10 @@ def _outcome(project: Project, incoming: Incoming, look_first: bool) -> tuple[Ou
 def _key(project: Project, incoming: Incoming) -> tuple[str, Run | None]:
     """The key of the run to start, or the run that this commit of this ref already has.
 
-    A ref that was moved away and is now pushed back to an old commit runs again: a new round. The rounds are counted in
-    the same look that finds the last one: another process's round in between is then a conflict, not one more.
+    A ref that was moved away and is now pushed back to an old commit, from one that ran later, runs again: a new round.
+    That it was moved away somebody must have told: a later run of another commit proves nothing, for deliveries come
+    late and in any order. The rounds are counted in the same look that finds the last one: another process's round in
+    between is then a conflict, not one more.
     """
     of_ref = Run.objects.filter(project=project, ref=incoming.ref, rerun_of=None)
     # A run that was announced by an annotated tag's own id bears its commit's since it was planned.
@@ -148,10 +150,16 @@ def _key(project: Project, incoming: Incoming) -> tuple[str, Run | None]:
     known = list(of_ref.filter(Q(sha=incoming.sha) | announced).order_by("number"))
     if not known:
         return _round(project, incoming, 0), None
-    moved = of_ref.filter(number__gt=known[-1].number)
-    if incoming.before and moved.filter(sha=incoming.before).exists():
+    last = known[-1]
+    if incoming.before and of_ref.filter(number__gt=last.number, sha=incoming.before).exists() and _was_left(last):
         return _round(project, incoming, len(known)), None
-    return "", known[-1]
+    return "", last
+
+
+def _was_left(run: Run) -> bool:
+    """Whether it was told since that the run's ref was moved away from its commit."""
+    told = run.events.order_by("pk").values_list("pk", flat=True).first() or 0
+    return Event.objects.filter(project=run.project_id, ref=run.ref, before=run.sha, pk__gt=told).exists()
 
 
 def _round(project: Project, incoming: Incoming, number: int | str) -> str:

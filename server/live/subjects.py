@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 
 from pipelines.deploys.models import Deploy, Environment, HostDeploy
 from pipelines.logs.models import Log
-from pipelines.probes.models import Kind, Probe
+from pipelines.probes.models import Probe
 from pipelines.projects.models import Project
 from pipelines.runs.models import Run, Stage
 
@@ -63,9 +63,7 @@ def concerned(changed: Model) -> list[Subject]:
 
 def _project_of_probe(probe_id: int) -> Project | None:
     probe = Probe.objects.filter(pk=probe_id).first()
-    if probe is None:
-        return None
-    return _PROJECTS["project" if probe.kind == Kind.CLONE_URL else "environment"](probe.subject_id)
+    return None if probe is None else _PROJECTS["environment"](probe.subject_id)
 
 
 def _through(model: type[Model], path: str) -> Callable[[int], Project | None]:

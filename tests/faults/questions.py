@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from pipelines.deploys.models import Credential, Deploy, Environment, HostDeploy, HostKeyPolicy
+from pipelines.deploys.models import Credential, Deploy, Environment, HostDeploy, HostKeyPolicy, Release
 from pipelines.logs import store
 from pipelines.projects.models import Project, Secret
 from pipelines.runs import lifecycle
@@ -59,6 +59,7 @@ class RunSeen:
     finished_at: datetime | None
     attempts: tuple[AttemptSeen, ...]
     release: int | None
+    overtaken_by: str  # title of the release of a later push to the same ref that was cut before; empty if none
     deploys: tuple[DeploySeen, ...]
 
 
@@ -94,7 +95,7 @@ def unfinished() -> list[str]:
 
 def runs() -> list[RunSeen]:
     """All runs, oldest first."""
-    return [_run(run) for run in Run.objects.select_related("release").order_by("pk")]
+    return [_run(run) for run in Run.objects.order_by("pk")]
 
 
 def performer_of(title: str) -> str:
@@ -151,6 +152,7 @@ def broken_logs() -> list[int]:
 
 
 def _run(run: Run) -> RunSeen:
+    release = Release.objects.select_related("overtaken_by").filter(run=run).first()
     attempts = Attempt.objects.filter(stage__run=run).select_related("log").prefetch_related("artifacts").order_by("pk")
     deploys = Deploy.objects.filter(release__run=run).select_related("release", "log").order_by("pk")
     return RunSeen(
@@ -163,7 +165,8 @@ def _run(run: Run) -> RunSeen:
         run.created_at,
         run.finished_at,
         tuple(map(_attempt, attempts)),
-        run.release.number if hasattr(run, "release") else None,
+        release.number if release else None,
+        release.overtaken_by.title if release and release.overtaken_by else "",
         tuple(map(_deploy, deploys)),
     )
 

@@ -6,7 +6,7 @@ from django.db.models import Count
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
 from pipelines.runs.models import Event, EventKind, Outcome, Run
-from pipelines.runs.receiving import Incoming, Received, receive
+from pipelines.runs.receiving import Incoming, Received, found_refs, receive
 from pipelines.states.status import Status
 from tests.factories import make_project, make_sha
 from tests.rivals import race, race_processes
@@ -113,6 +113,15 @@ def test_going_back_and_forth_runs_every_time(project: Project) -> None:
     for before, sha in [(A, B), (B, A), (A, B), (B, A)]:
         _push(project, sha, before=before)
     assert _runs(project) == [(MAIN, A), (MAIN, B), (MAIN, A), (MAIN, B), (MAIN, A)]
+
+
+def test_a_push_that_was_found_by_asking_does_not_run_again_when_its_deliveries_come_late(project: Project) -> None:
+    _push(project, A)
+    found_refs(project, {MAIN: A})
+    [found] = found_refs(project, {MAIN: C})
+    assert _push(project, B, before=A).outcome == Outcome.RUN
+    late = _push(project, C, before=B)
+    assert (late.outcome, late.run) == (Outcome.KNOWN, found.run)
 
 
 def test_a_late_second_delivery_of_an_older_push_does_not_run(project: Project) -> None:
