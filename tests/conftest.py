@@ -10,11 +10,13 @@ from tests.lab.images import image
 
 collect_ignore_glob = ["lab/shop/*"]  # the demo application's own tests, which its pipeline runs
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+# These write and read records only through verbs and queries whose own tests run on each database.
+_OF_OTHER_THINGS = ("tests/browser", "tests/runners/containers")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
-    parser.addoption("--database-only", action="store_true", help="run only the tests that use the database")
+    parser.addoption("--database-only", action="store_true", help="run only the tests of what the database does")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -52,5 +54,7 @@ def python_image(engine: DockerClient) -> str:
 
 
 def _uses_database(item: pytest.Item) -> bool:
+    if item.nodeid.startswith(_OF_OTHER_THINGS):
+        return False
     wanted = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("django_db") is not None or bool(wanted & _DATABASE_FIXTURES)

@@ -1,12 +1,14 @@
 """Docker behind the executor seam: the only door to its SDK."""
 
 import contextlib
+import fcntl
 import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -47,19 +49,21 @@ def _unwatched() -> None:
 
 def open_executor() -> "DockerExecutor":
     """This server's containers on its engine; to be closed."""
-    return DockerExecutor(settings.SLIPWAY_SERVER_ID, settings.SLIPWAY_DOCKER_HOST)
+    return DockerExecutor(settings.SLIPWAY_SERVER_ID, settings.SLIPWAY_DOCKER_HOST, settings.STATE_DIR / "network.lock")
 
 
 class DockerExecutor:
     """Containers on the engine at `base_url`, else where DOCKER_HOST says; never on the CLI's current context.
 
-    `server` tells this installation's containers from others'. May be used from several threads and made before a fork:
-    it connects on first use.
+    `server` tells this installation's containers from others'. Who makes its network holds `lock`, a file that all its
+    processes on the engine's machine share. May be used from several threads and made before a fork: it connects on
+    first use.
     """
 
-    def __init__(self, server: str, base_url: str | None = None) -> None:
+    def __init__(self, server: str, base_url: str | None, lock: Path) -> None:
         self._server = server
         self._base_url = base_url
+        self._lock = lock
         self._network = f"slipway-{server}"
 
     def find(self, attempt: int) -> Container | None:
@@ -222,14 +226,15 @@ class DockerExecutor:
         return f"{self._api.base_url}/v{self._api.api_version}/containers/{container.id}/archive"
 
     def _network_id(self) -> str:
-        """The engine gives one name to two networks when asked at once; all agree on the oldest, by its id."""
+        """The engine gives one name to several networks when asked at once, and can use none of them then."""
         if there := self._networks():
             return there[0]
-        mine = self._api.create_network(self._network, **confinement.network_options(self._server))["Id"]
-        oldest = self._networks()[0]
-        if mine != oldest:
-            self._api.remove_network(mine)
-        return oldest
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if there := self._networks():  # made by another process meanwhile
+                return there[0]
+            made: str = self._api.create_network(self._network, **confinement.network_options(self._server))["Id"]
+            return made
 
     def _networks(self) -> list[str]:
         found = self._api.networks(names=[self._network])  # matches parts of names as well

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from docker import DockerClient
@@ -42,8 +43,8 @@ def server() -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_executor(server: str) -> Iterator[DockerExecutor]:
-    executor = DockerExecutor(server)
+def docker_executor(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerExecutor]:
+    executor = DockerExecutor(server, None, tmp_path_factory.mktemp("engine") / "network.lock")
     yield executor
     executor.remove_network()
     executor.close()
@@ -317,8 +318,8 @@ def test_create_gives_what_another_runner_created(executor: Executor, busybox_im
     assert first.state == State.CREATED
 
 
-def test_eight_runners_at_once_create_one_container(busybox_image: str, server: str) -> None:
-    executors = [DockerExecutor(f"{server}-race") for _ in range(8)]
+def test_eight_runners_at_once_create_one_container(busybox_image: str, server: str, tmp_path: Path) -> None:
+    executors = [DockerExecutor(f"{server}-race", None, tmp_path / "network.lock") for _ in range(8)]
     plan = ContainerPlan(owner(), busybox_image)
     made: list[Container] = []
     threads = [threading.Thread(target=lambda each=each: made.append(each.create(plan))) for each in executors]

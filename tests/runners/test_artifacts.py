@@ -32,8 +32,9 @@ def storage_directory(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared_executor() -> Iterator[DockerExecutor]:
-    executor = DockerExecutor(f"test-{os.getpid()}-{secrets.token_hex(3)}")
+def shared_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerExecutor]:
+    lock = tmp_path_factory.mktemp("engine") / "network.lock"
+    executor = DockerExecutor(f"test-{os.getpid()}-{secrets.token_hex(3)}", None, lock)
     yield executor
     executor.remove_network()
     executor.close()
