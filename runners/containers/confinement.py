@@ -42,7 +42,7 @@ def owner_of(labels: Mapping[str, str]) -> Ownership:
     return Ownership(*(int(labels[f"slipway.{key}"]) for key in ("run", "stage", "attempt", "fence")))
 
 
-def container_body(server: str, plan: ContainerPlan, network_id: str) -> dict[str, Any]:
+def container_body(server: str, plan: ContainerPlan, network: str) -> dict[str, Any]:
     """The body of the request that creates the container."""
     labels = labels_of(server, plan.owner)
     # docker-init passes a TERM on to the whole process group, so that it reaches the steps and not only the script.
@@ -60,7 +60,7 @@ def container_body(server: str, plan: ContainerPlan, network_id: str) -> dict[st
         "AttachStdin": False,
         "OpenStdin": False,
         "Tty": False,
-        "HostConfig": _host_config(plan.limits, name_of(server, plan.owner.attempt), labels, network_id),
+        "HostConfig": _host_config(plan.limits, name_of(server, plan.owner.attempt), labels, network),
     }
 
 
@@ -70,10 +70,10 @@ def network_options(server: str) -> dict[str, Any]:
     return {"driver": "bridge", "options": apart, "labels": {SERVER_LABEL: server}}
 
 
-def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network_id: str) -> dict[str, Any]:
+def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network: str) -> dict[str, Any]:
     return {
         "Init": True,
-        "NetworkMode": network_id,
+        "NetworkMode": network,
         "Memory": limits.memory_bytes,
         "MemorySwap": limits.memory_bytes,
         # A quota, since the engine refuses more "NanoCpus" than the machine has; it comes to the same otherwise.

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,10 @@ PULL_SILENCE_SECONDS = 120
 _CANNOT_EXECUTE, _NOT_FOUND = 126, 127  # how docker-init ends when the main process cannot be started
 _DIRECTORY, _SYMLINK = 1 << 31, 1 << 27  # Go's os.FileMode
 _STATES = {"created": State.CREATED, "running": State.RUNNING, "paused": State.RUNNING, "restarting": State.RUNNING}
+
+
+# Names of networks that this process knows to be there: looking for one costs each stage 8 ms.
+_networks_seen: set[str] = set()
 
 
 def _unwatched() -> None:
@@ -91,7 +94,7 @@ class DockerExecutor:
             if self._api.inspect_container(container.id)["State"]["Status"] != State.CREATED:
                 return  # the engine would run one that has ended a second time
             try:
-                self._api.start(container.id)
+                self._start(container)
             except APIError as error:
                 if error.status_code == 400 and "/bin/sh" in _told(error):
                     raise NoShell(_NO_SHELL) from error
@@ -160,7 +163,7 @@ class DockerExecutor:
         return found + [container for container in stray if container.owner.attempt not in attempts]
 
     def remove_network(self) -> None:
-        """Remove the bridge that `create` made, for an installation that goes away; the next `create` makes it anew."""
+        """Remove the bridge that `create` made, for an installation that goes away; it is made anew when needed."""
         with _engine("removing the network"):
             for network in self._networks():
                 with _tolerated(403, 404):  # still in use, or gone
@@ -180,7 +183,9 @@ class DockerExecutor:
 
     def _created(self, plan: ContainerPlan) -> Container:
         name = confinement.name_of(self._server, plan.owner.attempt)
-        body = confinement.container_body(self._server, plan, self._network_id())
+        if self._network not in _networks_seen:
+            self._make_network()
+        body = confinement.container_body(self._server, plan, self._network)
         try:
             made = self._api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
         except APIError as error:
@@ -225,21 +230,27 @@ class DockerExecutor:
     def _archive_url(self, container: Container) -> str:
         return f"{self._api.base_url}/v{self._api.api_version}/containers/{container.id}/archive"
 
-    def _network_id(self) -> str:
+    def _start(self, container: Container) -> None:
+        """A network that somebody has cleared away is made again; whoever was attached has to read the journal then."""
+        try:
+            self._api.start(container.id)
+        except NotFound as error:
+            if self._network not in _told(error):
+                raise
+            self._make_network()
+            self._api.start(container.id)
+
+    def _make_network(self) -> None:
         """The engine gives one name to several networks when asked at once, and can use none of them then."""
-        if there := self._networks():
-            return there[0]
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if there := self._networks():  # made by another process meanwhile
-                return there[0]
-            made: str = self._api.create_network(self._network, **confinement.network_options(self._server))["Id"]
-            return made
+            if not self._networks():
+                self._api.create_network(self._network, **confinement.network_options(self._server))
+        _networks_seen.add(self._network)
 
     def _networks(self) -> list[str]:
         found = self._api.networks(names=[self._network])  # matches parts of names as well
-        named = [each for each in found if each["Name"] == self._network]
-        return [each["Id"] for each in sorted(named, key=itemgetter("Created", "Id"))]
+        return [each["Id"] for each in found if each["Name"] == self._network]
 
     def _pull(self, image: str, watch: Callable[[], None]) -> None:
         log.info("pulling %s", image)

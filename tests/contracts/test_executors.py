@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -316,6 +317,29 @@ def test_create_gives_what_another_runner_created(executor: Executor, busybox_im
 
     assert executor.create(plan) == first == executor.find(plan.owner.attempt)
     assert first.state == State.CREATED
+
+
+def test_runners_that_begin_at_once_make_one_network_and_make_it_again_when_it_is_cleared_away(
+    busybox_image: str, server: str, tmp_path: Path, engine: DockerClient
+) -> None:
+    executors = [DockerExecutor(f"{server}-first", None, tmp_path / "network.lock") for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        made = list(threads.map(lambda executor: executor.create(ContainerPlan(owner(), busybox_image)), executors))
+    try:
+        executors[0].start(made[0])
+        executors[0].remove(made[0])
+        executors[0].remove_network()
+        with ThreadPoolExecutor(5) as threads:
+            list(threads.map(DockerExecutor.start, executors[1:], made[1:]))
+        assert [network.name for network in engine.networks.list(names=[f"{server}-first"])] == [
+            f"slipway-{server}-first"
+        ]
+    finally:
+        for executor, container in zip(executors, made, strict=True):
+            executor.remove(container)
+        executors[0].remove_network()
+        for executor in executors:
+            executor.close()
 
 
 def test_eight_runners_at_once_create_one_container(busybox_image: str, server: str, tmp_path: Path) -> None:
