@@ -64,12 +64,6 @@ def container_body(server: str, plan: ContainerPlan, network: str) -> dict[str, 
     }
 
 
-def network_options(server: str) -> dict[str, Any]:
-    """The bridge that all stages of this installation share, on which none sees another."""
-    apart = {"com.docker.network.bridge.enable_icc": "false"}
-    return {"driver": "bridge", "options": apart, "labels": {SERVER_LABEL: server}}
-
-
 def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network: str) -> dict[str, Any]:
     return {
         "Init": True,

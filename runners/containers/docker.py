@@ -1,7 +1,6 @@
 """Docker behind the executor seam: the only door to its SDK."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import time
@@ -18,6 +17,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import decode_json_header, kwargs_from_env, parse_repository_tag
 
 from runners.containers import confinement
+from runners.containers.bridge import Bridge
 from runners.containers.executor import (
     Container,
     ContainerGone,
@@ -42,10 +42,6 @@ _DIRECTORY, _SYMLINK = 1 << 31, 1 << 27  # Go's os.FileMode
 _STATES = {"created": State.CREATED, "running": State.RUNNING, "paused": State.RUNNING, "restarting": State.RUNNING}
 
 
-# Names of networks that this process knows to be there: looking for one costs each stage 8 ms.
-_networks_seen: set[str] = set()
-
-
 def _unwatched() -> None:
     return None
 
@@ -67,7 +63,6 @@ class DockerExecutor:
         self._server = server
         self._base_url = base_url
         self._lock = lock
-        self._network = f"slipway-{server}"
 
     def find(self, attempt: int) -> Container | None:
         with _engine("looking for a container"):
@@ -165,7 +160,7 @@ class DockerExecutor:
     def remove_network(self) -> None:
         """Remove the bridge that `create` made, for an installation that goes away; it is made anew when needed."""
         with _engine("removing the network"):
-            for network in self._networks():
+            for network in self._bridge.ids():
                 with _tolerated(403, 404):  # still in use, or gone
                     self._api.remove_network(network)
 
@@ -181,11 +176,14 @@ class DockerExecutor:
             options["base_url"] = self._base_url
         return APIClient(version="auto", timeout=ENGINE_SECONDS, **options)
 
+    @cached_property
+    def _bridge(self) -> Bridge:
+        return Bridge(self._api, self._server, {confinement.SERVER_LABEL: self._server}, self._lock)
+
     def _created(self, plan: ContainerPlan) -> Container:
         name = confinement.name_of(self._server, plan.owner.attempt)
-        if self._network not in _networks_seen:
-            self._make_network()
-        body = confinement.container_body(self._server, plan, self._network)
+        self._bridge.ensure()
+        body = confinement.container_body(self._server, plan, self._bridge.name)
         try:
             made = self._api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
         except APIError as error:
@@ -235,22 +233,10 @@ class DockerExecutor:
         try:
             self._api.start(container.id)
         except NotFound as error:
-            if self._network not in _told(error):
+            if self._bridge.name not in _told(error):
                 raise
-            self._make_network()
+            self._bridge.make()
             self._api.start(container.id)
-
-    def _make_network(self) -> None:
-        """The engine gives one name to several networks when asked at once, and can use none of them then."""
-        with self._lock.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self._networks():
-                self._api.create_network(self._network, **confinement.network_options(self._server))
-        _networks_seen.add(self._network)
-
-    def _networks(self) -> list[str]:
-        found = self._api.networks(names=[self._network])  # matches parts of names as well
-        return [each["Id"] for each in found if each["Name"] == self._network]
 
     def _pull(self, image: str, watch: Callable[[], None]) -> None:
         log.info("pulling %s", image)

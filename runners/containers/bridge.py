@@ -1,0 +1,47 @@
+"""The network that all stages of an installation share on one engine, on which none sees another."""
+
+import fcntl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+_ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
+_seen: set[str] = set()  # names of networks that this process knows to be there: looking costs each stage 8 ms
+
+
+class Engine(Protocol):
+    """What the engine's client does with networks."""
+
+    def networks(self, names: list[str]) -> Sequence[dict[str, Any]]: ...
+
+    def create_network(
+        self, name: str, driver: str, options: dict[str, str], *, labels: dict[str, str]
+    ) -> dict[str, Any]: ...
+
+
+class Bridge:
+    """Who makes it holds `lock`, a file that all processes of the installation on the engine's machine share.
+
+    The engine gives one name to several networks when asked at once, and can use none of them then.
+    """
+
+    def __init__(self, engine: Engine, server: str, labels: dict[str, str], lock: Path) -> None:
+        self.name = f"slipway-{server}"
+        self._engine, self._labels, self._lock = engine, labels, lock
+
+    def ensure(self) -> None:
+        """Make it, unless this process has seen it before."""
+        if self.name not in _seen:
+            self.make()
+
+    def make(self) -> None:
+        """Make it, unless it is there: somebody may have cleared it away."""
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.ids():
+                self._engine.create_network(self.name, "bridge", dict(_ISOLATED), labels=self._labels)
+        _seen.add(self.name)
+
+    def ids(self) -> list[str]:
+        found = self._engine.networks(names=[self.name])  # matches parts of names as well
+        return [each["Id"] for each in found if each["Name"] == self.name]
