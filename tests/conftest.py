@@ -11,7 +11,7 @@ from tests.lab.images import image
 collect_ignore_glob = ["lab/shop/*"]  # the demo application's own tests, which its pipeline runs
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # These write and read records only through verbs and queries whose own tests run on each database.
-_OF_OTHER_THINGS = ("tests/browser", "tests/runners/containers")
+_OF_OTHER_THINGS = ("tests/browser", "tests/server/live", "tests/runners/containers", "tests/runners/hosts")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
