@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
-_seen: set[str] = set()  # names of networks that this process knows to be there: looking costs each stage 8 ms
 
 
 class Engine(Protocol):
@@ -30,17 +29,13 @@ class Bridge:
         self._engine, self._labels, self._lock = engine, labels, lock
 
     def ensure(self) -> None:
-        """Make it, unless this process has seen it before."""
-        if self.name not in _seen:
-            self.make()
-
-    def make(self) -> None:
-        """Make it, unless it is there: somebody may have cleared it away."""
+        """Make it, unless it is there. Asked for every container: who tidies the engine clears away what is idle."""
+        if self.ids():
+            return
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self.ids():
+            if not self.ids():  # made by another process meanwhile
                 self._engine.create_network(self.name, "bridge", dict(_ISOLATED), labels=self._labels)
-        _seen.add(self.name)
 
     def ids(self) -> list[str]:
         found = self._engine.networks(names=[self.name])  # matches parts of names as well

@@ -89,7 +89,7 @@ class DockerExecutor:
             if self._api.inspect_container(container.id)["State"]["Status"] != State.CREATED:
                 return  # the engine would run one that has ended a second time
             try:
-                self._start(container)
+                self._api.start(container.id)
             except APIError as error:
                 if error.status_code == 400 and "/bin/sh" in _told(error):
                     raise NoShell(_NO_SHELL) from error
@@ -227,16 +227,6 @@ class DockerExecutor:
 
     def _archive_url(self, container: Container) -> str:
         return f"{self._api.base_url}/v{self._api.api_version}/containers/{container.id}/archive"
-
-    def _start(self, container: Container) -> None:
-        """A network that somebody has cleared away is made again; whoever was attached has to read the journal then."""
-        try:
-            self._api.start(container.id)
-        except NotFound as error:
-            if self._bridge.name not in _told(error):
-                raise
-            self._bridge.make()
-            self._api.start(container.id)
 
     def _pull(self, image: str, watch: Callable[[], None]) -> None:
         log.info("pulling %s", image)

@@ -323,21 +323,22 @@ def test_runners_that_begin_at_once_make_one_network_and_make_it_again_when_it_i
     busybox_image: str, server: str, tmp_path: Path, engine: DockerClient
 ) -> None:
     executors = [DockerExecutor(f"{server}-first", None, tmp_path / "network.lock") for _ in range(6)]
-    with ThreadPoolExecutor(6) as threads:
-        made = list(threads.map(lambda executor: executor.create(ContainerPlan(owner(), busybox_image)), executors))
+
+    def begin(executor: DockerExecutor) -> Container:
+        made = executor.create(ContainerPlan(owner(), busybox_image))
+        executor.start(made)
+        return made
+
     try:
-        executors[0].start(made[0])
-        executors[0].remove(made[0])
-        executors[0].remove_network()
-        with ThreadPoolExecutor(5) as threads:
-            list(threads.map(DockerExecutor.start, executors[1:], made[1:]))
-        assert [network.name for network in engine.networks.list(names=[f"{server}-first"])] == [
-            f"slipway-{server}-first"
-        ]
+        for _ in range(2):
+            with ThreadPoolExecutor(6) as threads:
+                made = list(threads.map(begin, executors))
+            names = [network.name for network in engine.networks.list(names=[f"{server}-first"])]
+            for executor, container in zip(executors, made, strict=True):
+                executor.remove(container)
+            executors[0].remove_network()
+            assert names == [f"slipway-{server}-first"]
     finally:
-        for executor, container in zip(executors, made, strict=True):
-            executor.remove(container)
-        executors[0].remove_network()
         for executor in executors:
             executor.close()
 

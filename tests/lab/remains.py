@@ -24,10 +24,10 @@ def remains(root: str) -> list[str]:
 
 def _labelled(engine: DockerClient, label: str) -> list[str]:
     own: dict[str, str | list[str] | bool] = {"label": label}
-    containers = engine.containers.list(all=True, filters=own, ignore_removed=True)
+    containers = engine.containers.list(all=True, filters=own, sparse=True)  # nothing is asked of strangers
     networks, volumes = engine.networks.list(filters=own), engine.volumes.list(filters=own)
     things: list[tuple[str, str | None, dict[str, str] | None]]
-    things = [("container", one.name, one.labels) for one in containers]
+    things = [("container", one.attrs["Names"][0], one.attrs["Labels"]) for one in containers]
     things += [("network", one.name, one.attrs.get("Labels")) for one in networks]
     things += [("volume", one.name, one.attrs.get("Labels")) for one in volumes]
     return [f"{kind} {name}" for kind, name, labels in things if _is_ours((labels or {}).get(label, ""))]
