@@ -13,8 +13,6 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"
 # These write and read records only through verbs and queries whose own tests run on each database.
 _OF_OTHER_THINGS = ("tests/browser", "tests/server/live", "tests/runners/containers", "tests/runners/hosts")
 
-_LONG = ("tests/stories", "tests/faults")  # begun first, so that no worker is left with one at the end
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when any test was skipped")
@@ -26,7 +24,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if _uses_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
         items[:] = kept
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

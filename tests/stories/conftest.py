@@ -1,4 +1,4 @@
-"""One scene for all stories of a worker, and a project of its own for each."""
+"""One scene for all stories of the session, and a project of its own for each."""
 
 import hashlib
 import re
@@ -19,11 +19,10 @@ _HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stories take longest and share a scene: they go to two workers, and first."""
+    """The stories take longest and share one scene: all go to one worker, and first."""
     stories = [item for item in items if item.path.is_relative_to(_HERE)]
     for item in stories:
-        is_bad = item.path.name == "test_bad_input.py"
-        item.add_marker(pytest.mark.xdist_group("stories of bad input" if is_bad else "stories"))
+        item.add_marker(pytest.mark.xdist_group("stories"))
     items[:] = stories + [item for item in items if item not in stories]
 
 
