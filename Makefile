@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-TEST_WORKERS ?= 5
+TEST_WORKERS ?= 4
 READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup  # the stories share one server
