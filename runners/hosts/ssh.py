@@ -9,6 +9,7 @@ import secrets
 import shlex
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -40,6 +41,7 @@ from runners.hosts.sessions import SessionOutput, end_session, new_token, start_
 # sshd allows ten sessions on one connection by default (MaxSessions): eight work, two are kept for killing.
 WORKING_CHANNELS = 8
 RESCUE_CHANNELS = 2
+REFUSED_SECONDS = 3.0  # so long a refused session is asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,7 @@ class SSHConnection:
     @contextlib.contextmanager
     def _session(self) -> Iterator[paramiko.Channel]:
         try:
-            channel = self._transport.open_session(timeout=self._timeouts.channel)
+            channel = self._opened()
         except ChannelException as error:
             raise _ChannelRefused(f"{self._address}: the host opens no further session: {error}.") from error
         except _BROKEN as error:
@@ -322,6 +324,17 @@ class SSHConnection:
         finally:
             with contextlib.suppress(*_BROKEN):
                 channel.close()
+
+    def _opened(self) -> paramiko.Channel:
+        """A session that has ended counts until the host has reaped it, so that a refusal may be over in a moment."""
+        until = time.monotonic() + REFUSED_SECONDS
+        while True:
+            try:
+                return self._transport.open_session(timeout=self._timeouts.channel)
+            except ChannelException:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def _execute(self, channel: paramiko.Channel, line: str) -> None:
         try:
