@@ -10,7 +10,10 @@ _LINE_WIDTH = 160
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `line` and `column` count from 1; `key_path` reads like `stages.test.needs[0]`."""
+    """One mistake. `line` and `column` count from 1; `key_path` reads like `stages.test.needs[0]`.
+
+    `path` names the file if it is not the one that was asked for: an included one, or one of a folder.
+    """
 
     line: int
     column: int
@@ -18,10 +21,14 @@ class Problem:
     message: str
     expected: str = ""
     source_line: str = ""
+    path: str = ""
 
     def describe(self, path: str) -> str:
-        """The problem as a person reads it in a log: place, key, what is wrong, what was expected, the line."""
-        where = f"{path}:{self.line}:{self.column}"
+        """The problem as a person reads it in a log: place, key, what is wrong, what was expected, the line.
+
+        `path` is the file that was asked for.
+        """
+        where = f"{self.path or path}:{self.line}:{self.column}"
         key = f"{self.key_path}: " if self.key_path else ""
         expected = f"; expected {self.expected}" if self.expected else ""
         return "\n".join([f"{where}: {key}{self.message}{expected}", *self._excerpt()])
@@ -34,11 +41,11 @@ class Problem:
 
 
 class SpecError(UserError):
-    """The pipeline file has to be mended; `problems` lists every mistake found, in the order of the file."""
+    """The pipeline file has to be mended; `problems` lists every mistake found, file by file, each in its order."""
 
     def __init__(self, path: str, problems: list[Problem]) -> None:
         self.path = path
-        ordered = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.line, problem.column))
         self.problems: tuple[Problem, ...] = tuple(ordered[:MAX_PROBLEMS])
         left_out = len(ordered) - len(self.problems)
         lines = [problem.describe(path) for problem in self.problems]

@@ -4,17 +4,19 @@ Everything hostile is refused before it costs: size first, then control characte
 nodes while the parser is still reading. Anchors and aliases are allowed (an alias counts as many nodes as it
 stands for, and a long text as several, so that no small file grows large); tags, merge keys, keys that are not
 words and a second document are not.
+
+The library is libyaml, by PyYAML's events alone: places are exact, values are typed here. Two of its loops are
+quadratic, and refused before they turn: nested brackets (by MAX_DEPTH) and %TAG lines (before it reads at all).
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml import CSafeLoader  # not there without libyaml, which every wheel of PyYAML has: then nothing starts
+from yaml.events import (
     AliasEvent,
-    DocumentStartEvent,
     Event,
     MappingEndEvent,
     MappingStartEvent,
@@ -23,18 +25,26 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
-from ruamel.yaml.scanner import Scanner
 
 from pipelines.spec.errors import Problem, SpecError, excerpt
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
-MAX_NODES = 10_000
+MAX_NODES = 20_000
 TEXT_PER_NODE = 256
 
 # Control characters but tab and newline, the line ends that only some programs see, and the marks that make
 # text read in another order than it runs.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_DIRECTIVE = re.compile("^%", re.MULTILINE)
+_ADVICE = {
+    "mapping values are not allowed in this context": "quotes around a text with a colon, or another indentation",
+    "found character that cannot start any token": "quotes around a text that begins so",
+    "did not find expected key": "the indentation of the keys above, or quotes around a text",
+    "could not find expected ':'": "a colon and a space after a key",
+}
 _NUMBER = re.compile(
     r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)([eE][-+]?\d+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\.(inf|nan)", re.IGNORECASE
 )
@@ -103,26 +113,40 @@ class Source:
 
     path: str
     lines: tuple[str, ...]
+    inner: bool = False  # not the file that was asked for: problems carry its path
 
     def problem(self, line: int, column: int, key_path: str, message: str, expected: str = "") -> Problem:
-        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        return Problem(line, column, key_path, message, expected, excerpt(text))
+        path = self.path if self.inner else ""
+        return Problem(line, column, key_path, message, expected, excerpt(self.line(line)), path)
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def refuse(self, line: int, column: int, message: str, expected: str = "") -> SpecError:
         return SpecError(self.path, [self.problem(line, column, "", message, expected)])
 
 
-def read_source(text: bytes | str, path: str) -> Source:
+def read_source(text: bytes | str, path: str, *, inner: bool = False) -> Source:
     """Check size, encoding and characters, and split into lines; raises SpecError with the first offence."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    empty = Source(path, (), inner)
     if len(raw) > MAX_BYTES:
-        empty = Source(path, ())
         raise empty.refuse(1, 1, f"the file has {len(raw):,} bytes", f"at most {MAX_BYTES:,} bytes")
-    source = Source(path, tuple(_decode(raw, path).removeprefix("\ufeff").replace("\r\n", "\n").split("\n")))
-    for number, line in enumerate(source.lines, 1):
-        if found := _UNPRINTABLE.search(line):
-            raise source.refuse(number, found.start() + 1, _unprintable(found[0]), "printable text")
+    whole = _decode(raw, empty).removeprefix("\ufeff").replace("\r\n", "\n")
+    source = Source(path, tuple(whole.split("\n")), inner)
+    if found := _UNPRINTABLE.search(whole):
+        raise source.refuse(*_counted(whole, found.start()), _unprintable(found[0]), "printable text")
+    if found := _DIRECTIVE.search(whole):
+        raise source.refuse(
+            *_counted(whole, found.start()), "directives (lines with %) are not supported", "plain YAML"
+        )
     return source
+
+
+def _counted(text: str, offset: int) -> tuple[int, int]:
+    """Line and column of a character, from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def read_tree(source: Source) -> Node:
@@ -134,44 +158,32 @@ def read_tree(source: Source) -> Node:
             raise source.refuse(1, 1, "the file is empty", "at least `stages`")
         if (extra := next(events, None)) is not None:
             raise source.refuse(*_place(extra), "a second document starts here", "one document in the file")
-    except MarkedYAMLError as error:
+    except yaml.MarkedYAMLError as error:
         raise _translate(source, error) from error
     return root
 
 
-def _decode(raw: bytes, path: str) -> str:
+def _decode(raw: bytes, source: Source) -> str:
     try:
         return raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - raw.rfind(b"\n", 0, error.start)
-        raise Source(path, ()).refuse(line, column, "the file is not UTF-8 text", "UTF-8") from error
+        raise source.refuse(line, column, "the file is not UTF-8 text", "UTF-8") from error
 
 
 def _unprintable(char: str) -> str:
     return f"the character U+{ord(char):04X} is not allowed"
 
 
-class _BoundedScanner(Scanner):
-    """The library looks ahead over all open brackets, in quadratic time: 10,000 of them would take a minute."""
-
-    def fetch_flow_collection_start(self, TokenClass: type, to_push: str) -> None:  # noqa: N803
-        if self.flow_level >= MAX_DEPTH:
-            raise MarkedYAMLError(problem=_too_deep(), problem_mark=self.reader.get_mark())
-        super().fetch_flow_collection_start(TokenClass, to_push)
-
-
 def _events(source: Source) -> Iterator[Event]:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Scanner = _BoundedScanner
-    for event in yaml.parse("\n".join(source.lines)):
-        if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-            raise source.refuse(*_place(event), "directives (lines with %) are not supported", "plain YAML")
+    for event in yaml.parse("\n".join(source.lines), Loader=CSafeLoader):
         if isinstance(event, NodeEvent | MappingEndEvent | SequenceEndEvent):
             yield event
 
 
 def _place(event: Event) -> tuple[int, int]:
+    assert event.start_mark is not None  # the C parser gives every event its place
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
@@ -179,13 +191,21 @@ def _too_deep() -> str:
     return f"nested deeper than {MAX_DEPTH} levels"
 
 
-def _translate(source: Source, error: MarkedYAMLError) -> SpecError:
+def _translate(source: Source, error: yaml.MarkedYAMLError) -> SpecError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     reason = " ".join(str(error.problem or error.context or "not valid YAML").split())
-    if 0 < line <= len(source.lines) and "\t" in source.lines[line - 1][:column]:
+    if "\t" in source.line(line)[:column]:
         return source.refuse(line, column, "a tab stands where only spaces may indent", "spaces")
-    return source.refuse(line, column, f"not valid YAML: {reason}")
+    return source.refuse(line, column, f"not valid YAML: {reason}{_beginning(error, line)}", _ADVICE.get(reason, ""))
+
+
+def _beginning(error: yaml.MarkedYAMLError, line: int) -> str:
+    """Where what was never closed began, if that is another line."""
+    mark, context = error.context_mark, str(error.context or "")
+    if mark is None or mark.line + 1 == line or not context.startswith("while "):
+        return ""
+    return f", {context}{' that began' if ' a ' in context else ''} in line {mark.line + 1}"
 
 
 class _Composer:
@@ -235,7 +255,7 @@ class _Composer:
         # Escapes in double quotes can make what the raw text may not hold.
         if found := _UNPRINTABLE.search(event.value):
             raise self._refuse(event, _unprintable(found[0]), "printable text")
-        return Scalar(*_place(event), event.value, plain=event.style is None)
+        return Scalar(*_place(event), event.value, plain=not event.style)
 
     def _sequence(self, event: SequenceStartEvent, depth: int) -> Sequence:
         items = []
