@@ -31,6 +31,7 @@ from pipelines.projects.models import Member, Project, Role, Secret
 from pipelines.runs import lifecycle, output
 from pipelines.runs.models import Artifact, Attempt, Event, EventKind, Run, Stage
 from pipelines.runs.receiving import Incoming, receive
+from pipelines.spec.model import PipelineSpec, StageSpec, StepSpec
 from pipelines.spec.parser import parse
 from pipelines.states.status import Status
 
@@ -107,7 +108,7 @@ def make_event(
     ).event
 
 
-def make_run(project: Project | None = None, *, spec: str | None = SPEC, **fields: Any) -> Run:
+def make_run(project: Project | None = None, *, spec: str | PipelineSpec | None = SPEC, **fields: Any) -> Run:
     """A run that a push started; planned from `spec`, or still queued when that is None. `fields` as make_event's."""
     run = make_event(project or make_project(), **fields).run
     assert run is not None, "this event starts no run"
@@ -116,11 +117,22 @@ def make_run(project: Project | None = None, *, spec: str | None = SPEC, **field
     return run
 
 
-def plan(run: Run, spec: str = SPEC) -> None:
-    digest = hashlib.sha256(spec.encode()).hexdigest()
+def plan(run: Run, spec: str | PipelineSpec = SPEC) -> None:
+    digest = hashlib.sha256(repr(spec).encode()).hexdigest()
     title, author = run.title or "Add a thing", run.author or "Ada Example"
-    lifecycle.plan(run, parse(spec), sha=run.sha, digest=digest, title=title, author=author)
+    parsed = parse(spec) if isinstance(spec, str) else spec
+    lifecycle.plan(run, parsed, sha=run.sha or make_sha(), digest=digest, title=title, author=author)
     run.refresh_from_db()
+
+
+def make_stage_spec(name: str, *needs: str, **fields: Any) -> StageSpec:
+    """A stage as it is planned: one step, and nothing implicit."""
+    step = StepSpec(name="true", run="true")
+    return StageSpec(**{"name": name, "base": name, "image": "busybox", "steps": (step,), "needs": needs, **fields})
+
+
+def make_spec(*stages: StageSpec, **fields: Any) -> PipelineSpec:
+    return PipelineSpec(image="busybox", env={}, stages=stages, **fields)
 
 
 def start_stage(run: Run, name: str = "") -> Attempt:
@@ -150,7 +162,10 @@ def finish_stage(
     text: bytes = b"done\n",
     exit_code: int | None = None,
 ) -> Attempt:
-    """Run one stage from claim to verdict; a stage that succeeds leaves the artifacts that its spec names."""
+    """Run one stage from claim to verdict; a stage that succeeds leaves the artifacts that its spec names.
+
+    One that ends errored does so each time that it is tried again.
+    """
     attempt = start_stage(run, name)
     code = exit_code if exit_code is not None else int(status != Status.SUCCEEDED)
     print_steps(attempt, [text], [code])
@@ -160,6 +175,8 @@ def finish_stage(
     reason = "" if status == Status.SUCCEEDED else f"step 1 ended with code {code}"
     lifecycle.finish_attempt(attempt, status, reason=reason, exit_code=code)
     run.refresh_from_db()
+    if Stage.objects.filter(pk=attempt.stage_id, status=Status.QUEUED).update(ready_at=None):
+        return finish_stage(run, attempt.stage.name, status, text=text, exit_code=exit_code)
     return attempt
 
 

@@ -10,7 +10,8 @@ from pipelines.deploys.models import Deploy, Environment, Release
 from pipelines.deploys.requests import insert
 from pipelines.errors import LostRace
 from pipelines.logs import store as logs
-from pipelines.runs.models import Artifact, Run
+from pipelines.runs.models import Artifact, Run, Stage
+from pipelines.runs.queries import artifacts_of
 from pipelines.runs.receiving import next_number
 from pipelines.states.status import Status
 from pipelines.states.transitions import transition as move
@@ -52,7 +53,8 @@ def _cut(run: Run) -> Release | None:
     if artifact is None:
         return None
     number = next_number(run.project, "next_release_number")  # until we commit, nobody else cuts one of the project
-    newer = Release.objects.filter(project=run.project, ref=run.ref, run__number__gt=run.number)
+    # A rerun stands where its first run stood: an old commit that is green at last is no newer than it was.
+    newer = Release.objects.filter(project=run.project, ref=run.ref, run__since__gt=run.since)
     made = Release.objects.create(
         project=run.project,
         number=number,
@@ -64,7 +66,7 @@ def _cut(run: Run) -> Release | None:
         spec_digest=run.spec_digest,
         deploy_spec=run.deploy_spec,
         artifact=artifact,
-        overtaken_by=newer.order_by("run__number").last(),
+        overtaken_by=newer.order_by("run__since", "run__number").last(),
     )
     if made.overtaken_by is None:
         _ask_by_rule(made)
@@ -79,7 +81,8 @@ def _ask_by_rule(made: Release) -> None:
 
 
 def deployed_artifact(run: Run) -> Artifact | None:
-    """What the deploy section ships: the artifact of that path from a stage that succeeded."""
+    """What the deploy section ships: the artifact of that path from a stage that succeeded, here or where it was taken
+    over from."""
     path = str((run.deploy_spec or {}).get("artifact", "")).rstrip("/")
-    made = Artifact.objects.filter(attempt__stage__run=run, attempt__status=Status.SUCCEEDED)
+    made = artifacts_of(Stage.objects.filter(run=run))
     return next((artifact for artifact in made.order_by("-pk") if artifact.path.rstrip("/") == path), None)

@@ -1,30 +1,47 @@
 """What can be done to a run and its stages; each verb is one short transaction."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from pipelines.audit.record import record
 from pipelines.errors import LostRace
 from pipelines.logs import store as logs
-from pipelines.outbox import queue as outbox
-from pipelines.outbox.models import Channel
-from pipelines.runs import flow
-from pipelines.runs.models import Attempt, Run, Stage
-from pipelines.runs.planning import may_release, stages_of
-from pipelines.spec.model import PipelineSpec
+from pipelines.runs import groups, retries
+from pipelines.runs.models import Approval, Attempt, Run, Stage
+from pipelines.runs.planning import circumstances, grouping, may_release, parameters_of, stages_of, take_over
+from pipelines.runs.settling import cancel, cancel_words, hold, make_room, move_run, settle, unsettled
+from pipelines.spec.model import PipelineSpec, RetrySpec
+from pipelines.spec.planning import concurrency
 from pipelines.states import leases
-from pipelines.states.models import Transition
-from pipelines.states.status import BAD, FINAL, Status
+from pipelines.states.status import Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
+
+__all__ = [
+    "LEASE_SECONDS",
+    "Claim",
+    "cancel",
+    "claim_planning",
+    "claim_stage",
+    "finish_attempt",
+    "let_go",
+    "let_go_planning",
+    "make_room",
+    "note_container",
+    "note_secrets",
+    "pass_over",
+    "plan",
+    "reject",
+    "renew",
+    "renew_planning",
+    "settle",
+    "unsettled",
+]
 
 LEASE_SECONDS = 6
 
@@ -39,8 +56,11 @@ class Claim:
 
 def claim_planning(run_id: int, owner: str) -> Run:
     """Begin to plan a queued run; raises LostRace while another worker does, so that a slow clone holds only one."""
-    leases.take_over(Run.objects.filter(pk=run_id, status=Status.QUEUED), owner, LEASE_SECONDS)
-    return Run.objects.select_related("project").get(pk=run_id)
+    with transaction.atomic():
+        leases.take_over(Run.objects.filter(pk=run_id, status=Status.QUEUED), owner, LEASE_SECONDS)
+        run = Run.objects.select_related("project", "rerun_of").get(pk=run_id)
+        _refuse_unseen(run)
+    return run
 
 
 def renew_planning(run: Run) -> datetime | None:
@@ -53,28 +73,64 @@ def let_go_planning(run: Run) -> None:
     leases.let_go(Run.objects.filter(pk=run.pk), run.fence)
 
 
-def plan(run: Run, spec: PipelineSpec, *, sha: str, digest: str, title: str, author: str) -> None:
+def plan(  # noqa: PLR0913  what is known of the commit, each by its name
+    run: Run,
+    spec: PipelineSpec,
+    *,
+    sha: str,
+    digest: str,
+    title: str,
+    author: str,
+    message: str = "",
+    paths: Sequence[str] | None = None,
+    sources: Sequence[Mapping[str, str]] = (),
+) -> None:
     """Give a queued run its stages and start it; raises LostRace if somebody else plans, has planned or cancelled it.
 
-    `sha` is the commit itself, where the event had named an annotated tag.
+    `sha` is the commit itself, where the event had named an annotated tag, or only a ref. `paths` are the files that
+    the event changed; None when nobody knows. Raises SpecError for what cannot be filled in, or parameters that are
+    missing or not as they were declared.
     """
+    given = parameters_of(run, spec)
+    text = message or title
+    about = circumstances(run, sha=sha, message=text, author=author, paths=paths, parameters=given)
+    stages, group = stages_of(run, spec, about), grouping(concurrency(spec, about))
+    deploy = spec.deploy.to_json() if spec.deploy and may_release(run) else None
     with transaction.atomic():
         renew_planning(run)
-        deploy = spec.deploy.to_json() if spec.deploy and may_release(run) else None
-        _move_run(
+        move_run(
             run,
             Status.RUNNING,
             sha=sha,
             spec_digest=digest,
+            spec_sources=list(sources),
+            title=title[:300],
+            message=text,
+            author=author[:150],
+            parameters=given,
+            deploy_spec=deploy,
+            asks=[parameter.to_json() for parameter in spec.parameters],
+            **group,
+        )
+        _insert(run, stages)
+    settle(run.pk)
+    if run.group:
+        make_room(runs=[(run.project_id, run.group)])
+
+
+def pass_over(run: Run, reason: str, *, sha: str, title: str, author: str, message: str = "") -> None:
+    """End a queued run well and without stages: its commit asked not to be run. Raises LostRace as `plan`."""
+    with transaction.atomic():
+        renew_planning(run)
+        move_run(
+            run,
+            Status.RUNNING,
+            reason=reason,
+            sha=sha,
             title=title[:300],
             author=author[:150],
-            deploy_spec=deploy,
+            message=message or title,
         )
-        Stage.objects.bulk_create(stages_of(run, spec))
-        for stage in run.stages.all():
-            begin(stage, reason=stage.reason)
-            if stage.reason:
-                move(stage, Status.SKIPPED, reason=stage.reason)
     settle(run.pk)
 
 
@@ -85,14 +141,22 @@ def reject(run: Run, status: Status, reason: str, problems: Iterable[Mapping[str
     """
     with transaction.atomic():
         renew_planning(run)
-        _move_run(run, status, reason=reason, problems=list(problems))
+        move_run(run, status, reason=reason, problems=list(problems))
 
 
-def claim_stage(stage_id: int, owner: str) -> Claim:
-    """Begin a queued stage, or take over one whose runner has died; raises LostRace for anything else."""
+def claim_stage(stage_id: int, owner: str, labels: Iterable[str] = ()) -> Claim:
+    """Begin a queued stage, or take over one whose runner has died; raises LostRace for anything else.
+
+    `labels` are those of the runner that claims; it must have all that the stage asks for. A group that is full
+    raises GroupFull.
+    """
     with transaction.atomic():
         stage = Stage.objects.select_related("run__project").get(pk=stage_id)
+        if missing := [label for label in stage.labels if label not in set(labels)]:
+            raise LostRace(f"{stage} asks for a runner with {', '.join(missing)}")
         if stage.status == Status.QUEUED:
+            _refuse_early(stage)
+            groups.enter(stage)
             return Claim(_begin_attempt(stage, owner), resumed=False)
         attempt = stage.attempts.order_by("number").last()
         if attempt is None or attempt.is_final:
@@ -104,9 +168,10 @@ def claim_stage(stage_id: int, owner: str) -> Claim:
 
 
 def renew(attempt: Attempt) -> datetime | None:
-    """Prolong the lease; returns when the run was asked to stop, if it was. Raises LostLease after a takeover."""
+    """Prolong the lease; returns when the stage or its run was asked to stop, if so. Raises LostLease as ever."""
     leases.renew(Attempt.objects.filter(pk=attempt.pk), attempt.fence, LEASE_SECONDS)
-    return Run.objects.values_list("cancel_requested_at", flat=True).get(stages__attempts=attempt.pk)
+    asked = Stage.objects.filter(attempts=attempt.pk).values_list("cancel_requested_at", "run__cancel_requested_at")
+    return next((at for at in asked.get() if at is not None), None)
 
 
 def let_go(attempt: Attempt) -> None:
@@ -131,58 +196,48 @@ def note_secrets(attempt: Attempt, values: Mapping[str, str]) -> None:
 
 
 def finish_attempt(attempt: Attempt, status: Status, *, reason: str = "", exit_code: int | None = None) -> None:
-    """Write the verdict of an attempt and its stage, then look what follows. Raises LostLease after a takeover."""
+    """Write the verdict of an attempt; its stage ends so, or is tried again. Then look what follows.
+
+    Raises LostLease after a takeover.
+    """
+    stage = attempt.stage
     with transaction.atomic():
         leases.renew(Attempt.objects.filter(pk=attempt.pk), attempt.fence, LEASE_SECONDS)
+        if status == Status.CANCELLED:
+            reason = cancel_words(stage)
         move(attempt, status, reason=reason, exit_code=exit_code, secrets="")
-        move(attempt.stage, status, reason=reason)
+        if not _tried_again(attempt):
+            move(stage, status, reason=reason)
         logs.close(attempt.log)
-    settle(attempt.stage.run_id)
+    settle(stage.run_id)
 
 
-def settle(run_id: int) -> None:
-    """Skip what cannot start any more, queue what can, and give the run its verdict when all has ended.
-
-    Idempotent; of several callers at once each does what the others have not done.
-    """
-    while True:
-        try:
-            with transaction.atomic():
-                return _settle(Run.objects.select_related("project").get(pk=run_id))
-        except LostRace:
-            continue  # somebody moved one of its stages first: look at what is left
+def _insert(run: Run, stages: list[Stage]) -> None:
+    if run.only_failed and run.rerun_of is not None:
+        take_over(stages, run.rerun_of.stages.select_related("taken_from__run", "run"))
+    Stage.objects.bulk_create(stages)
+    for stage in run.stages.all():
+        begin(stage, reason=stage.reason)
+        if stage.reason:
+            move(stage, Status.SUCCEEDED if stage.taken_from_id else Status.SKIPPED, reason=stage.reason)
 
 
-def unsettled() -> list[int]:
-    """Ids of running runs of which something is due: whoever should have settled them has died before."""
-    standing: dict[int, list[flow.Standing]] = defaultdict(list)
-    running = Stage.objects.filter(run__status=Status.RUNNING)
-    for run_id, *stage in running.values_list("run", "name", "status", "needs"):
-        standing[run_id].append(flow.Standing(*stage))
-    return [run_id for run_id, stages in standing.items() if flow.is_due(stages)]
-
-
-def cancel(run: Run, actor: str, reason: str = "") -> None:
-    """Ask the run to stop: what has not started never will; what runs is stopped by the runner that owns it."""
-    while True:
-        try:
-            with transaction.atomic():
-                _cancel(Run.objects.select_related("project").get(pk=run.pk), actor, reason)
-            break
-        except LostRace:
-            continue  # it was planned, or a stage was claimed, in this moment: look again
-    settle(run.pk)
-
-
-def _cancel(run: Run, actor: str, reason: str) -> None:
-    asked = Run.objects.filter(pk=run.pk, cancel_requested_at=None, finished_at=None)
-    if asked.update(cancel_requested_at=timezone.now(), cancel_requested_by=actor) != 1:
+def _refuse_unseen(run: Run) -> None:
+    """Foreign code runs only where somebody of the project has agreed to exactly this commit."""
+    if run.trusted:
         return
-    record(actor, "cancelled", str(run), reason=reason)
-    if run.status in (Status.BLOCKED, Status.QUEUED):
-        _move_run(run, Status.CANCELLED, actor=actor, reason=f"cancelled by {actor}")
-    for stage in run.stages.filter(status__in=[Status.PENDING, Status.BLOCKED, Status.QUEUED]):
-        move(stage, Status.CANCELLED, actor=actor, reason=f"cancelled by {actor}")
+    if not Approval.objects.filter(run=run.pk, stage=None, sha=run.sha, refused=False).exists():
+        raise LostRace(f"nobody has approved commit {run.short_sha} of {run}")
+
+
+def _refuse_early(stage: Stage) -> None:
+    run = stage.run
+    _refuse_unseen(run)
+    if run.cancel_requested_at is not None:
+        raise LostRace(f"{run} is to stop")
+    waits = stage.ready_at is not None
+    if waits and not Stage.objects.filter(leases.passed("ready_at"), pk=stage.pk).exists():
+        raise LostRace(f"{stage} is tried again later")
 
 
 def _begin_attempt(stage: Stage, owner: str) -> Attempt:
@@ -201,38 +256,19 @@ def _begin_attempt(stage: Stage, owner: str) -> Attempt:
     return attempt
 
 
-def _settle(run: Run) -> None:
-    if run.status != Status.RUNNING:
-        return
-    stages = {stage.name: stage for stage in run.stages.all()}
-    doomed, ready = flow.doomed(_standing(stages)), flow.ready(_standing(stages))
-    if doomed or ready:
-        # The run's row is written first, as cancel does: in different orders two could wait for each other for ever.
-        Run.objects.filter(pk=run.pk).update(number=F("number"))
-    for name, cause in doomed.items():
-        move(stages[name], Status.SKIPPED, reason=f"{cause} did not succeed")
-    for name in ready:
-        move(stages[name], Status.QUEUED)
-    verdict = flow.verdict(_standing(stages))
-    if verdict is not None:
-        _move_run(run, verdict, reason=_reason(stages))
+def _tried_again(attempt: Attempt) -> bool:
+    """Put the stage back into the queue when its spec wants another attempt, and nobody asked to stop it.
 
-
-def _standing(stages: Mapping[str, Stage]) -> list[flow.Standing]:
-    return [flow.Standing(stage.name, stage.status, stage.needs) for stage in stages.values()]
-
-
-def _reason(stages: Mapping[str, Stage]) -> str:
-    bad = [s for s in stages.values() if s.status in FINAL - {Status.SUCCEEDED, Status.SKIPPED}]
-    return "; ".join(f"{stage.name}: {stage.reason or stage.status}" for stage in bad)
-
-
-def _move_run(run: Run, to: Status, *, actor: str = "", reason: str = "", **fields: Any) -> Transition:
-    """A run's transition together with the messages that tell of it."""
-    row = move(run, to, actor=actor, reason=reason, **fields)
-    if run.project.code_host_name:
-        outbox.put(row, Channel.COMMIT_STATUS)
-    broken = to in BAD and run.ref == run.project.default_ref
-    if broken and run.project.chat_channel:
-        outbox.put(row, Channel.CHAT)
-    return row
+    Work that takes its workers down is not given to more of them.
+    """
+    stage = attempt.stage
+    wish = RetrySpec.from_json(stage.spec.get("retry", {}))
+    pause = retries.pause_seconds(wish, attempt.number, attempt.status, attempt.exit_code)
+    if pause is None or attempt.deaths >= leases.MAX_DEATHS:
+        return False
+    if not hold(stage.run_id, cancel_requested_at=None):
+        return False
+    if Stage.objects.filter(pk=stage.pk, cancel_requested_at=None).update(ready_at=leases.until(pause)) != 1:
+        return False
+    move(stage, Status.QUEUED, reason=f"tried again after: {attempt.reason or attempt.status}")
+    return True

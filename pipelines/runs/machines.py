@@ -16,10 +16,11 @@ RUN = machine(
 STAGE = machine(
     "stage",
     {
-        S.PENDING: {S.QUEUED, S.BLOCKED, S.SKIPPED, S.CANCELLED},
+        # At once to its end: a rerun takes it over from the run before.
+        S.PENDING: {S.QUEUED, S.BLOCKED, S.SUCCEEDED, S.SKIPPED, S.CANCELLED},
         S.BLOCKED: {S.QUEUED, S.SKIPPED, S.CANCELLED},
         S.QUEUED: {S.RUNNING, S.ERRORED, S.CANCELLED},
-        S.RUNNING: _ENDS,
+        S.RUNNING: {*_ENDS, S.QUEUED},  # back in the queue: it is tried again
     },
 )
 ATTEMPT = machine("attempt", {S.RUNNING: _ENDS})

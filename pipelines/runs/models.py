@@ -6,9 +6,29 @@ from django.db.models.functions import Now
 from pipelines.logs.models import Log
 from pipelines.projects.models import Project
 from pipelines.projects.secrets import EncryptedTextField
+from pipelines.runs.agreements import Approval, Group, Identity, Template
 from pipelines.runs.machines import ATTEMPT, RUN, STAGE
 from pipelines.states.models import Leased, Stateful
 from pipelines.states.status import Status
+
+__all__ = [
+    "Approval",
+    "Artifact",
+    "Attempt",
+    "Event",
+    "EventKind",
+    "Group",
+    "Identity",
+    "Outcome",
+    "Poll",
+    "Run",
+    "Stage",
+    "Step",
+    "Template",
+    "Tip",
+]
+
+MAX_GROUP = 300  # characters of a concurrency group's name
 
 
 class EventKind(models.TextChoices):
@@ -16,6 +36,8 @@ class EventKind(models.TextChoices):
     TAG = "tag"
     PULL_REQUEST = "pull_request", "pull request"
     MANUAL = "manual", "by hand"
+    SCHEDULE = "schedule", "by schedule"
+    API = "api", "by API"
     DELETION = "deletion", "ref deleted"
     PING = "ping"
     OTHER = "other"
@@ -29,8 +51,31 @@ class Outcome(models.TextChoices):
     STORED = "stored", "stored only"
 
 
-class Run(Stateful, Leased):
-    """One execution of the spec at a commit for one event; numbered per project. The lease is its planner's."""
+def _on_success() -> list[str]:
+    return ["succeeded"]
+
+
+class Grouped(models.Model):
+    """Holds a place in a concurrency group of its project; without a `group` it waits for nobody."""
+
+    group = models.CharField(max_length=MAX_GROUP, blank=True)
+    group_limit = models.PositiveSmallIntegerField(default=1, help_text="So many of the group at once")
+    group_cancel = models.CharField(
+        max_length=7, default="none", help_text="Which of those before it a newcomer cancels: none, pending, running"
+    )
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.CharField(max_length=150, blank=True)
+    cancel_why = models.CharField(max_length=300, blank=True, help_text="cancelled by ana (#3); superseded by run 7")
+
+    class Meta:
+        abstract = True
+
+
+class Run(Stateful, Leased, Grouped):
+    """One execution of the spec at a commit for one event; numbered per project. The lease is its planner's.
+
+    A rerun is a run as well, of the same event and commit; `since` says whose place among the commits it takes.
+    """
 
     machine = RUN
 
@@ -39,16 +84,25 @@ class Run(Stateful, Leased):
     key = models.CharField(max_length=400, unique=True, help_text="What runs once: project, full ref, commit, round")
     event_kind = models.CharField(max_length=20, choices=EventKind.choices)
     ref = models.CharField(max_length=255, help_text="In full: refs/heads/main")
-    sha = models.CharField(max_length=64)
+    sha = models.CharField(max_length=64, blank=True, help_text="Empty until planned, where only a ref was named")
+    before = models.CharField(max_length=64, blank=True, help_text="Where the ref stood before, if it is known")
+    target = models.CharField(max_length=255, blank=True, help_text="The full ref that a pull request is for")
     title = models.CharField(max_length=300, blank=True, help_text="First line of the commit message")
+    message = models.TextField(blank=True, help_text="The whole commit message")
     author = models.CharField(max_length=150, blank=True)
+    asked_by = models.CharField(max_length=150, blank=True, help_text="The person who started it; empty for an event")
+    parameters = models.JSONField(default=dict, help_text="Name to text, as given; once planned, as checked")
     trusted = models.BooleanField(default=True, help_text="False: a fork's; no secrets, no deploys")
     rerun_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="reruns")
-    cancel_requested_at = models.DateTimeField(null=True)
-    cancel_requested_by = models.CharField(max_length=150, blank=True)
+    only = models.JSONField(default=list, help_text="Names of the stages that were asked for; empty: all")
+    only_failed = models.BooleanField(default=False, help_text="A rerun that takes over what had succeeded")
+    since = models.PositiveIntegerField(default=0, help_text="Its own number; of a rerun, the number of the first run")
+    entered_at = models.DateTimeField(null=True, help_text="When it took its place in its group")
     spec_digest = models.CharField(max_length=64, blank=True)
+    spec_sources = models.JSONField(default=list, help_text="The files it was planned from: project, ref, sha, path")
     problems = models.JSONField(default=list, help_text="What is wrong with the spec, each with its line")
     deploy_spec = models.JSONField(null=True, help_text="The deploy section of the spec, if the run may be deployed")
+    asks = models.JSONField(default=list, help_text="The parameters that its spec declares, for the next by hand")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="run_number_once")]
@@ -56,6 +110,11 @@ class Run(Stateful, Leased):
             models.Index(fields=["project", "ref", "-number"]),
             models.Index(fields=["project", "ref", "sha"]),
             models.Index(fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)),
+            models.Index(
+                fields=["project", "group"],
+                name="run_in_group",
+                condition=models.Q(finished_at=None) & ~models.Q(group=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -64,7 +123,7 @@ class Run(Stateful, Leased):
     @property
     def ref_name(self) -> str:
         """The branch or tag without its namespace, for people; decisions take the full ref."""
-        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        return self.ref.removeprefix("refs/heads/").removeprefix("refs/tags/").removeprefix("refs/")
 
     @property
     def short_sha(self) -> str:
@@ -131,21 +190,33 @@ class Poll(models.Model):
         return f"refs of {self.project}"
 
 
-class Stage(Stateful):
+class Stage(Stateful, Grouped):
     """A named part of a run: one container, ordered steps; the unit that is queued and claimed."""
 
     machine = STAGE
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="stages")
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=200)
+    base = models.CharField(max_length=60, blank=True, help_text="Its name in the file, without a matrix's values")
     position = models.PositiveSmallIntegerField()
-    needs = models.JSONField(default=list, help_text="Names of the stages that must succeed first")
+    needs = models.JSONField(default=list, help_text="Names of the stages that must have ended first")
+    starts_on = models.JSONField(default=_on_success, help_text="How those may have ended: succeeded, failed")
+    allow_failure = models.BooleanField(default=False, help_text="Its failure stops nobody and spoils no verdict")
+    approvals = models.PositiveSmallIntegerField(default=0, help_text="How many people must agree before it starts")
+    labels = models.JSONField(default=list, help_text="What a runner must have to be given it")
+    ready_at = models.DateTimeField(null=True, help_text="Not before, by the database's clock: it is tried again then")
+    taken_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="taken_by", help_text="Which stage did its work"
+    )
     spec = models.JSONField(help_text="The stage as planned: image, steps, env, secrets, artifacts, timeout")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "name"], name="stage_once")]
         indexes = [
             models.Index(fields=["status"], name="stage_unfinished", condition=models.Q(finished_at=None)),
+            models.Index(
+                fields=["group"], name="stage_in_group", condition=models.Q(finished_at=None) & ~models.Q(group="")
+            ),
         ]
 
     def __str__(self) -> str:

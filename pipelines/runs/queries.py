@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from django.db.models import CharField, F, Prefetch, QuerySet, Value, Window
+from django.db.models import CharField, F, Prefetch, Q, QuerySet, Value, Window
 from django.db.models.functions import Concat, RowNumber
 
 from pipelines.projects.models import Project
+from pipelines.runs.approvals import answers_of
 from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
+from pipelines.spec.model import ParameterSpec
 from pipelines.states.models import Transition
 from pipelines.states.status import BAD, Status
 
@@ -96,6 +98,13 @@ def refs(project: Project) -> list[str]:
     return list(dict.fromkeys(recent.values_list("ref", flat=True)))
 
 
+def asked_parameters(project: Project) -> tuple[ParameterSpec, ...]:
+    """What the pipeline asks for, as it was when a run of the default branch was last planned."""
+    planned = Run.objects.filter(project=project, ref=project.default_ref).exclude(spec_digest="")
+    asks = planned.order_by("-number").values_list("asks", flat=True).first() or []
+    return tuple(ParameterSpec.from_json(one) for one in asks)
+
+
 def whole(project: Project, number: int) -> Run:
     """A run with its stages, their attempts and artifacts, and its events; raises Run.DoesNotExist."""
     attempts = (
@@ -103,7 +112,8 @@ def whole(project: Project, number: int) -> Run:
         .prefetch_related(Prefetch("artifacts", Artifact.objects.order_by("path")))
         .order_by("number")
     )
-    stages = Stage.objects.prefetch_related(Prefetch("attempts", attempts)).order_by("position")
+    stages = Stage.objects.select_related("taken_from__run").prefetch_related(Prefetch("attempts", attempts))
+    stages = stages.order_by("position")
     events = Event.objects.defer("payload").order_by("pk")
     runs = Run.objects.select_related("project", "rerun_of", "release")
     return runs.prefetch_related(Prefetch("stages", stages), Prefetch("events", events)).get(
@@ -138,6 +148,16 @@ def queued_at(stages: Iterable[Stage]) -> dict[int, datetime]:
     return dict(rows.order_by("pk").values_list("subject_id", "at"))
 
 
+def waits_since(stages: Iterable[Stage]) -> dict[int, datetime]:
+    """Stage id → when it came to the queue, or to the people who must agree, the last time."""
+    rows = Transition.objects.filter(
+        subject_kind=Stage.machine.name,
+        subject_id__in=[stage.pk for stage in stages],
+        to_status__in=[Status.QUEUED, Status.BLOCKED],
+    )
+    return dict(rows.order_by("pk").values_list("subject_id", "at"))
+
+
 def artifacts_for(stage: Stage) -> list[Artifact]:
     """What the stages left that this one needs, directly or through others.
 
@@ -151,5 +171,24 @@ def artifacts_for(stage: Stage) -> list[Artifact]:
         if name not in before:
             before.add(name)
             waiting += needs[name]
-    made = Artifact.objects.filter(attempt__stage__run=stage.run_id, attempt__stage__name__in=before)
-    return list(made.filter(attempt__status=Status.SUCCEEDED).order_by("attempt__stage__position", "pk"))
+    return list(artifacts_of(Stage.objects.filter(run=stage.run_id, name__in=before)))
+
+
+def artifacts_of(stages: QuerySet[Stage]) -> QuerySet[Artifact]:
+    """What these stages left, or those whose work they took over, in the order of their files."""
+    made_by = Q(attempt__stage__in=stages) | Q(attempt__stage__taken_by__in=stages)
+    return (
+        Artifact.objects.filter(made_by, attempt__status=Status.SUCCEEDED)
+        .order_by("attempt__stage__position", "pk")
+        .distinct()
+    )
+
+
+def attempts_of(stage: Stage) -> QuerySet[Attempt]:
+    """The attempts at a stage, the first first; of one that was taken over, those of the stage that did its work."""
+    return Attempt.objects.filter(stage=stage.taken_from_id or stage.pk).select_related("log").order_by("number")
+
+
+def parameters_for(stage: Stage) -> dict[str, str]:
+    """What a stage is given as SLIPWAY_PARAM_<NAME>: the run's parameters, and what people answered who approved it."""
+    return {**stage.run.parameters, **(answers_of(stage) if stage.approvals else {})}

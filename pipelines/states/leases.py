@@ -60,3 +60,8 @@ def take_over(rows: QuerySet[M], owner: str, seconds: float, fence: int | None =
 def let_go(rows: QuerySet[M], fence: int) -> None:
     """End one's own lease now, so that another runner need not wait for it to run out."""
     rows.filter(fence=fence, finished_at=None).update(owner="", lease_until=until(-1))
+
+
+def passed(field: str) -> Q:
+    """Rows whose moment in `field` has come."""
+    return Q(**{f"{field}__lte": Now()})

@@ -46,6 +46,14 @@ def text(payload: Payload, name: str, limit: int) -> str:
     return _UNSEEN.sub(" ", value[:limit]).strip()
 
 
+def lines(payload: Payload, name: str, limit: int) -> str:
+    """As `text`, with its line breaks."""
+    value = payload.get(name)
+    if not isinstance(value, str):
+        return text(payload, name, limit)
+    return "\n".join(_UNSEEN.sub(" ", line).rstrip() for line in value[:limit].split("\n")).strip()
+
+
 def first_line(payload: Payload, name: str, limit: int) -> str:
     value = payload.get(name)
     if isinstance(value, str):

@@ -1,5 +1,6 @@
 """Pure: what GitHub's webhooks say, in our words."""
 
+from dataclasses import replace
 from typing import Any
 
 from pipelines.runs.models import EventKind
@@ -9,6 +10,7 @@ from server.scm.fields import BadPayload, Payload
 
 _MAX_TITLE = 300
 _MAX_NAME = 150
+_MAX_MESSAGE = 64 * 1024
 _STARTING_ACTIONS = frozenset({"opened", "synchronize", "reopened"})
 
 
@@ -38,6 +40,7 @@ def _push(payload: Payload) -> Incoming:
         # The `after` of an annotated tag is the tag, not its commit.
         sha=fields.sha(head, "id") if is_tag and head else after,
         title=fields.first_line(head, "message", _MAX_TITLE),
+        message=fields.lines(head, "message", _MAX_MESSAGE),
         author=fields.text(author, "name", _MAX_NAME) or fields.text(author, "username", _MAX_NAME),
         **common,
     )
@@ -47,20 +50,35 @@ def _pull_request(payload: Payload) -> Incoming:
     request = fields.section(payload, "pull_request")
     action = fields.text(payload, "action", 30)
     if action not in _STARTING_ACTIONS:
-        why = f"pull request {action}: starts nothing"
-        return Incoming(kind=EventKind.OTHER, name="pull_request", why=why, **_sender(payload))
+        return _unstarting(payload, request, action)
     head = fields.section(request, "head")
+    fork = _is_fork(request, head)
     return Incoming(
         kind=EventKind.PULL_REQUEST,
         name="pull_request",
-        ref=fields.ref(head, "ref", prefix="refs/heads/"),
+        ref=_fork_ref(payload) if fork else fields.ref(head, "ref", prefix="refs/heads/"),
         sha=fields.sha(head, "sha"),
         before=fields.sha(payload, "before") if payload.get("before") is not None else "",
+        target=fields.ref(fields.section(request, "base"), "ref", prefix="refs/heads/"),
         title=fields.first_line(request, "title", _MAX_TITLE),
         author=fields.text(fields.optional(request, "user"), "login", _MAX_NAME),
-        fork=_is_fork(request, head),
+        fork=fork,
         **_sender(payload),
     )
+
+
+def _unstarting(payload: Payload, request: Payload, action: str) -> Incoming:
+    """A fork's request that was closed is told of: what waits for somebody to look at it need not wait any more."""
+    why = f"pull request {action}: starts nothing"
+    incoming = Incoming(kind=EventKind.OTHER, name="pull_request", why=why, **_sender(payload))
+    if action != "closed" or not _is_fork(request, fields.section(request, "head")):
+        return incoming
+    return replace(incoming, fork=True, ref=_fork_ref(payload))
+
+
+def _fork_ref(payload: Payload) -> str:
+    """Where the project's own repository keeps a fork's commits: the fork itself is never asked."""
+    return f"refs/pull/{fields.number(payload, 'number')}/head"
 
 
 def _is_fork(request: Payload, head: Payload) -> bool:

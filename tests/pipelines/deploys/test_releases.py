@@ -59,6 +59,7 @@ def test_a_run_that_is_not_trusted_cuts_no_release() -> None:
     run = make_run(spec=None)
     Run.objects.filter(pk=run.pk).update(trusted=False)
     run.refresh_from_db()
+    run.approvals.create(actor="ada (#1)", sha=run.sha)
     plan(run)
     assert releases.release(finish_run(run)) is None
 

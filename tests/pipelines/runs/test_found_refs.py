@@ -4,7 +4,8 @@ import pytest
 
 from pipelines.projects.models import Project
 from pipelines.runs.models import Event, EventKind, Outcome, Tip
-from pipelines.runs.receiving import MAX_REF, Incoming, found_refs, receive
+from pipelines.runs.polling import found_refs
+from pipelines.runs.receiving import MAX_REF, Incoming, receive
 from tests.factories import make_project, make_sha
 from tests.rivals import race
 

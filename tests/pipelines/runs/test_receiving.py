@@ -3,10 +3,13 @@
 import pytest
 from django.db.models import Count
 
+from pipelines.audit.models import Act
+from pipelines.errors import UserError
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
 from pipelines.runs.models import Event, EventKind, Outcome, Run
-from pipelines.runs.receiving import Incoming, Received, found_refs, receive
+from pipelines.runs.polling import found_refs
+from pipelines.runs.receiving import Incoming, Received, receive, start_manually, start_scheduled
 from pipelines.states.status import Status
 from tests.factories import make_project, make_sha
 from tests.rivals import race, race_processes
@@ -146,12 +149,95 @@ def test_a_pull_request_that_comes_before_its_push_is_the_one_that_runs(project:
     assert len(_runs(project)) == 1
 
 
-def test_a_forks_pull_request_is_stored_and_not_run(project: Project) -> None:
-    event = _pull_request(project, A, MAIN, fork=True)
-    assert event.outcome == Outcome.STORED
-    assert event.fork
-    assert "fork" in event.why
-    assert _runs(project) == []
+def test_a_forks_pull_request_starts_a_run_that_waits_for_somebody_to_look_at_it(project: Project) -> None:
+    event = _pull_request(project, A, "refs/pull/7/head", fork=True)
+    assert (event.outcome, event.fork) == (Outcome.RUN, True)
+    assert event.run is not None
+    assert (event.run.status, event.run.trusted, event.run.event_kind) == (Status.BLOCKED, False, "pull_request")
+    assert "look at its commit" in event.run.reason
+    assert _pull_request(project, A, "refs/pull/7/head", fork=True).outcome == Outcome.KNOWN
+
+
+def test_a_forks_commit_that_is_pushed_to_a_branch_runs_there_in_its_own_right(project: Project) -> None:
+    forked = _pull_request(project, A, "refs/pull/7/head", fork=True)
+    pushed = _push(project, A)
+    assert pushed.run != forked.run
+    assert pushed.run is not None
+    assert (pushed.run.status, pushed.run.trusted) == (Status.QUEUED, True)
+
+
+# Commits that ask not to be run
+
+
+@pytest.mark.parametrize("word", ["[skip ci]", "[ci skip]", "[no ci]", "[Skip CI]"])
+def test_a_push_whose_message_says_so_is_stored_only(project: Project, word: str) -> None:
+    event = receive(project, Incoming(kind=EventKind.PUSH, ref=MAIN, sha=A, message=f"Mend a typo\n\n{word}")).event
+    assert (event.outcome, event.run) == (Outcome.STORED, None)
+    assert event.why == f"its commit message says {word}"
+
+
+def test_a_look_at_the_code_host_does_not_start_what_asked_not_to_be_run(project: Project) -> None:
+    found_refs(project, {MAIN: C})
+    receive(project, Incoming(kind=EventKind.PUSH, ref=MAIN, sha=A, message="x [skip ci]"))
+    assert found_refs(project, {MAIN: A}) == []
+    assert len(found_refs(project, {MAIN: B})) == 1
+
+
+def test_tags_and_what_is_asked_for_run_whatever_the_message_says(project: Project) -> None:
+    tag = Incoming(kind=EventKind.TAG, ref="refs/tags/v1", sha=A, message="x [skip ci]")
+    by_hand = Incoming(kind=EventKind.MANUAL, ref=MAIN, sha=A, message="x [skip ci]")
+    assert [receive(project, one).event.outcome for one in (tag, by_hand)] == [Outcome.RUN, Outcome.RUN]
+
+
+# What is asked for
+
+
+def test_a_run_by_hand_needs_no_commit_and_carries_its_parameters(project: Project) -> None:
+    run = start_manually(project, MAIN, {"size": "big"}, "ada (#1)", why="a try")
+    assert (run.event_kind, run.sha, run.parameters, run.asked_by) == ("manual", "", {"size": "big"}, "ada (#1)")
+    assert run.status == Status.QUEUED
+    act = Act.objects.get(verb="started")
+    assert (act.actor, act.reason, act.facts) == ("ada (#1)", "a try", {"ref": MAIN, "parameters": ["size"]})
+
+
+def test_what_is_asked_for_twice_runs_twice_also_beside_the_push_of_its_commit(project: Project) -> None:
+    pushed = _push(project, A)
+    runs = [start_manually(project, MAIN, {}, "ada (#1)", sha=A) for _ in range(2)]
+    assert len({run.number for run in [*runs, pushed.run] if run}) == 3
+    assert _push(project, A, delivery="again").run == pushed.run
+
+
+def test_a_run_by_hand_does_not_stand_for_the_push_that_comes_later(project: Project) -> None:
+    start_manually(project, MAIN, {}, "ada (#1)", sha=A)
+    assert _push(project, A).outcome == Outcome.RUN
+
+
+def test_one_time_of_a_schedule_starts_one_run_however_many_clocks_there_are(project: Project) -> None:
+    first = start_scheduled(project, "nightly", MAIN, {}, "2026-03-29T02:30Z")
+    again = start_scheduled(project, "nightly", MAIN, {}, "2026-03-29T02:30Z")
+    later = start_scheduled(project, "nightly", MAIN, {}, "2026-03-30T02:30Z")
+    assert again == first
+    assert first.run is not None
+    assert (first.run.event_kind, first.why) == ("schedule", "by the schedule nightly")
+    assert later.run != first.run
+    assert not Act.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_clocks_at_the_same_moment_one_starts_the_scheduled_run(project: Project) -> None:
+    race(6, lambda _: start_scheduled(project, "nightly", MAIN, {}, "2026-03-29T02:30Z"))
+    assert project.runs.count() == 1
+
+
+@pytest.mark.parametrize("ref", ["main", "refs/pull/7/head", "refs/heads/a\nb", "refs/heads/" + "x" * 255])
+def test_what_is_no_branch_or_tag_is_not_started(project: Project, ref: str) -> None:
+    with pytest.raises(UserError):
+        start_manually(project, ref, {}, "ada (#1)")
+
+
+def test_a_short_commit_id_is_not_started(project: Project) -> None:
+    with pytest.raises(UserError):
+        start_manually(project, MAIN, {}, "ada (#1)", sha=A[:7])
 
 
 @pytest.mark.parametrize("kind", [EventKind.DELETION, EventKind.PING, EventKind.OTHER])

@@ -70,6 +70,32 @@ def test_a_head_whose_repository_is_gone_is_a_forks() -> None:
     assert parse("pull_request", payload).fork
 
 
+def test_a_forks_request_is_known_by_where_the_project_itself_keeps_it() -> None:
+    told = parse("pull_request", payloads.pull_request(SHOP, "lamp", NEW, OLD, head=FORK, number=12))
+    assert (told.ref, told.sha, told.target) == ("refs/pull/12/head", NEW, "refs/heads/main")
+
+
+def test_a_forks_request_that_is_closed_is_told_of() -> None:
+    told = parse("pull_request", payloads.pull_request(SHOP, "lamp", NEW, OLD, head=FORK, number=12, action="closed"))
+    assert (told.kind, told.ref, told.fork) == (EventKind.OTHER, "refs/pull/12/head", True)
+
+
+@pytest.mark.parametrize("number", [None, "7", -1, True, 2**70])
+def test_a_forks_request_without_a_number_is_refused(number: object) -> None:
+    payload = {**payloads.pull_request(SHOP, "lamp", NEW, OLD, head=FORK), "number": number}
+    with pytest.raises(BadPayload):
+        parse("pull_request", payload)
+
+
+def test_the_whole_message_is_kept_with_its_lines_and_nothing_that_cannot_be_seen() -> None:
+    told = parse("push", push(message="Add a lamp\r\n\nIt shines.\x1b[2J\n\n[skip ci]\n"))
+    assert told.message == "Add a lamp\n\nIt shines. [2J\n\n[skip ci]"
+
+
+def test_a_message_is_kept_up_to_a_limit() -> None:
+    assert len(parse("push", push(message="x" * 200_000)).message) == 64 * 1024
+
+
 @pytest.mark.parametrize("action", ["closed", "labeled", "edited", "review_requested"])
 def test_what_else_happens_to_a_pull_request_starts_nothing(action: str) -> None:
     assert parse("pull_request", payloads.pull_request(SHOP, "lamp", NEW, OLD, action=action)).kind == EventKind.OTHER

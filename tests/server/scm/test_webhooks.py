@@ -104,11 +104,25 @@ def test_no_number_is_used_up_by_what_starts_nothing(project: Project) -> None:
     assert send(project, push(SHAS[2]))[1]["run"] == 2
 
 
-def test_a_forks_pull_request_is_stored_and_not_run(project: Project) -> None:
+def test_a_forks_pull_request_starts_a_run_that_is_held_back(project: Project) -> None:
     payload = payloads.pull_request(SHOP, "lamp", SHAS[1], SHAS[0], head=FORK)
-    assert send(project, payload, "pull_request")[1]["outcome"] == Outcome.STORED
-    assert stored() == (1, 0)
-    assert Event.objects.get().fork
+    assert send(project, payload, "pull_request")[1]["outcome"] == Outcome.RUN
+    run = Event.objects.get(fork=True).run
+    assert run is not None
+    assert (run.status, run.trusted, run.ref, run.sha) == ("blocked", False, "refs/pull/1/head", SHAS[1])
+
+
+def test_a_forks_pull_request_that_is_closed_waits_no_longer(project: Project) -> None:
+    send(project, payloads.pull_request(SHOP, "lamp", SHAS[1], SHAS[0], head=FORK), "pull_request")
+    closed = payloads.pull_request(SHOP, "lamp", SHAS[1], SHAS[0], head=FORK, action="closed")
+    assert send(project, closed, "pull_request")[1]["outcome"] == Outcome.STORED
+    assert Run.objects.get().status == "cancelled"
+
+
+def test_a_push_that_asks_not_to_be_run_is_stored_with_the_reason(project: Project) -> None:
+    movement = Movement("refs/heads/main", SHAS[0], SHAS[1], "Mend a typo\n\n[skip ci]")
+    assert send(project, payloads.push(SHOP, movement))[1]["outcome"] == Outcome.STORED
+    assert Event.objects.get().why == "its commit message says [skip ci]"
 
 
 @pytest.mark.parametrize(
