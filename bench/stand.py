@@ -14,7 +14,7 @@ from tests.lab import payloads
 from tests.lab.codehost import CodeHost, Repository, code_host
 from tests.lab.ground import Ground, ground
 from tests.lab.images import image
-from tests.lab.server import Server, server
+from tests.lab.server import SERVER_LABEL, Server, server
 from tests.lab.webhooks import Webhook, deliver
 
 if TYPE_CHECKING:
@@ -101,6 +101,12 @@ def verdict_of(sha: str, seconds: float) -> "Run":
     from pipelines.runs.models import Run
 
     return until(lambda: Run.objects.filter(sha=sha).exclude(finished_at=None).first(), seconds)
+
+
+def quiet(here: Stand) -> None:
+    """Wait until the server has cleared away what its stages had: the next measurement does not pay for it."""
+    own: dict[str, str | list[str] | bool] = {"label": f"{SERVER_LABEL}={here.here.name}"}
+    until(lambda: not here.here.engine.containers.list(all=True, filters=own, ignore_removed=True) or None, 30)
 
 
 def until(look: Callable[[], T | None], seconds: float) -> T:

@@ -1,4 +1,4 @@
-"""The process that makes time pass: reconciles, polls code hosts, seals the audit, tidies up."""
+"""The process that makes time pass: reconciles, polls code hosts, fires schedules, seals the audit, tidies up."""
 
 import logging
 import threading
@@ -13,6 +13,8 @@ from pipelines.audit.record import seal
 from pipelines.errors import PipelineError
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
+from pipelines.roster.lifecycle import forget
+from pipelines.schedules.firing import fire_due
 from runners.queue.connections import refuse_unsafe, ring_connection
 from runners.queue.polling import poll_due
 from runners.queue.reconciler import reconcile
@@ -20,6 +22,8 @@ from runners.queue.reconciler import reconcile
 logger = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 1.0
+SCHEDULES_SECONDS = 5.0
+FORGET_SECONDS = 60.0
 ARCHIVE_SECONDS = 5.0
 ARCHIVE_AT_ONCE = 20
 POLL_SECONDS = 1.0  # between two looks at who is to be asked; how often each is, the settings say
@@ -44,6 +48,8 @@ def run(stop: threading.Event) -> None:
     urgent = [
         Chore(RECONCILE_SECONDS, lambda: reconcile(connection)),
         Chore(RECONCILE_SECONDS, seal),
+        Chore(SCHEDULES_SECONDS, fire_due),
+        Chore(FORGET_SECONDS, forget),
         Chore(300.0, lambda: refuse_unsafe(connection)),
     ]
     slow = [

@@ -30,7 +30,8 @@ def listen() -> None:
 
 def _on_transition(transition: Transition, subject: Stateful, **_: Any) -> None:
     following = NEXT.get((transition.subject_kind, transition.to_status))
-    if following is not None:
+    is_ours = transition.subject_kind == "stage" and jobs.goes_on_with(transition.subject_id)
+    if following is not None and not is_ours:
         bell.ring(*following, transition.subject_id)
     if isinstance(subject, Deploy) and transition.to_status in FINAL:
         _ring_next_deploy(subject)

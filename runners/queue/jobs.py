@@ -7,8 +7,7 @@ imported where they are told: whoever rings needs neither Docker nor SSH.
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,15 +20,19 @@ from pipelines.errors import LostRace, PipelineError, SystemFault, told
 from pipelines.probes import lifecycle as probes_lifecycle
 from pipelines.probes.models import Probe
 from pipelines.runs import lifecycle as runs
+from pipelines.runs import turns
 from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states import leases
 from pipelines.states.leases import DATABASE_AWAY
 from pipelines.states.models import Leased
 from pipelines.states.status import Status
+from runners.containers import waiting
 from runners.heartbeat import Heartbeat
 from runners.queue.bell import bell
 from runners.queue.interruption import Interrupted, interruptible
-from runners.queue.owner import me
+from runners.queue.owner import labels, me
+from runners.queue.presence import presence
+from runners.queue.queues import Line
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +54,14 @@ def release_run(run_id: int) -> None:
 
 def run_stage(_stage_id: int) -> None:
     """Take over a stage whose worker has died, or perform the one whose run has its turn, and go on."""
-    _take_turns(_stage, _next_stage, STAGES_ON_SECONDS)
+    from runners.containers.clearing import clearing
+
+    clearing.quiet(False)
+    try:
+        _take_turns(_stage, _next_stage, STAGES_ON_SECONDS)
+    finally:
+        _leave_to_others()
+        clearing.quiet(True)
 
 
 def run_deploy(deploy_id: int) -> None:
@@ -65,11 +75,13 @@ def answer_probe(probe_id: int) -> None:
 def _take_turns(
     story: Callable[[int], object], next_of: Callable[[Collection[int]], int | None], seconds: float
 ) -> None:
-    """Tell the story of row after row, of none twice, until nothing waits or `seconds` have passed."""
+    """Tell the story of row after row, of none twice, until nothing waits, `seconds` have passed or it drains."""
     until = time.monotonic() + seconds
     tried: set[int] = set()
     while not tried or time.monotonic() < until:
         close_old_connections()
+        if tried and presence.is_draining():
+            return
         row_id = next_of(tried)
         if row_id is None:
             return
@@ -84,14 +96,28 @@ def _next_run(tried: Collection[int]) -> int | None:
 
 def _next_stage(tried: Collection[int]) -> int | None:
     """What was lost goes first; then the run that holds the fewest workers has its turn, of equals the oldest."""
+    found = _whose_turn(tried)
+    to_come = Stage.objects.filter(run__stages=found or 0, status__in=[Status.PENDING, Status.QUEUED])
+    _leave_to_others(to_come.values_list("pk", flat=True))
+    return found
+
+
+def _leave_to_others(kept: Iterable[int] = ()) -> None:
+    """What was made ahead for other stages than these is not used here: whoever else has time may have them."""
+    for stage_id in waiting.room.keep(kept):
+        bell.ring(Line.STAGE, run_stage, stage_id)
+
+
+def goes_on_with(stage_id: int) -> bool:
+    """Whether this process has a container ready for that stage, and takes it next: nobody has to be rung for."""
+    return waiting.room.has(stage_id)
+
+
+def _whose_turn(tried: Collection[int]) -> int | None:
     lost = Attempt.objects.filter(leases.expired(), status=Status.RUNNING).exclude(stage__in=tried)
     if (found := lost.order_by("pk").first()) is not None:
         return found.stage_id
-    waiting = Stage.objects.filter(status=Status.QUEUED).exclude(pk__in=tried)
-    held = Counter(Stage.objects.filter(status=Status.RUNNING).values_list("run_id", flat=True))
-    runs = waiting.order_by("run_id").values_list("run_id", flat=True).distinct()
-    turn = min(runs, key=lambda run_id: (held[run_id], run_id), default=None)
-    return waiting.filter(run=turn).order_by("position").values_list("pk", flat=True).first()
+    return turns.next_stage(labels(), tried)
 
 
 def _perform(story: Callable[[int], object], row_id: int) -> None:
@@ -126,7 +152,7 @@ def _plan(run_id: int) -> None:
 def _stage(stage_id: int) -> None:
     from runners.containers.stage import run as perform
 
-    claim = runs.claim_stage(stage_id, me())
+    claim = runs.claim_stage(stage_id, me(), labels())
 
     def end(why: str) -> None:
         runs.finish_attempt(claim.attempt, Status.ERRORED, reason=why)

@@ -12,7 +12,8 @@ from pipelines.deploys.models import Deploy
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Probe
 from pipelines.runs import lifecycle as runs
-from pipelines.runs.models import Attempt, Run, Stage
+from pipelines.runs import turns
+from pipelines.runs.models import Attempt, Run
 from pipelines.states import leases
 from pipelines.states.status import Status
 from runners.queue import jobs
@@ -27,6 +28,7 @@ def reconcile(connection: redis.Redis) -> int:
     probes.abandon_expired()
     for run_id in runs.unsettled():
         runs.settle(run_id)
+    runs.make_room()
     return sum(
         ring_once(connection, line, job, rows, at_most=AT_MOST, first=first)
         for line, job, rows, first in (
@@ -35,7 +37,7 @@ def reconcile(connection: redis.Redis) -> int:
             (Line.PLAN, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
             (Line.CONTROL, jobs.release_run, _unreleased(), False),
             (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
-            (Line.STAGE, jobs.run_stage, _ids(Stage.objects.filter(status=Status.QUEUED)), False),
+            (Line.STAGE, jobs.run_stage, turns.due_stages(AT_MOST), False),
             (Line.DEPLOY, jobs.run_deploy, _heads(), False),
         )
     )

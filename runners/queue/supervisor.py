@@ -23,7 +23,7 @@ from django.conf import settings
 
 from pipelines.errors import SystemFault
 from runners.queue.connections import answers
-from runners.queue.worker import die_with_parent
+from runners.queue.worker import DRAINED, die_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Child:
     started_at: float = 0.0
     ended_at: float | None = None
     pause_seconds: float = 0.0
+    has_drained: bool = False
 
     def start(self) -> None:
         self.started_at, self.ended_at = time.monotonic(), None
@@ -54,8 +55,12 @@ class Child:
         self.process = subprocess.Popen(self.command, preexec_fn=die_with_parent)  # noqa: PLW1509  no threads yet
 
     def look_after(self) -> None:
-        """Start it again when it has ended, after a growing pause when it does so at once."""
-        if self.process is None or self.process.poll() is None:
+        """Start it again when it has ended, after a growing pause when it does so at once; but not a drained runner."""
+        if self.process is None or self.has_drained or self.process.poll() is None:
+            return
+        if self.process.returncode == DRAINED:
+            self.has_drained = True
+            logger.warning("%s has drained and left; it comes back with the next start", self.name)
             return
         if self.ended_at is None:
             self._note_end(self.process.returncode)
@@ -93,6 +98,20 @@ def run(stop: threading.Event) -> None:
     _stop(children)
 
 
+def keep_workers(kind: str, labels: Sequence[str], capacity: int, stop: threading.Event) -> int:
+    """Run `capacity` workers of one kind and these labels until `stop` is set, or all have drained and left; gives the
+    status to end with. Each is a process of its own: one that is killed takes no other's stage along."""
+    command = [*_manage(), "worker", kind, "--labels", ",".join(labels)]
+    children = [Child(f"{kind} worker {number}", command) for number in range(1, capacity + 1)]
+    for child in children:
+        child.start()
+    while not stop.wait(0.2) and not all(child.has_drained for child in children):
+        for child in children:
+            child.look_after()
+    _stop(children)
+    return DRAINED if all(child.has_drained for child in children) else 0
+
+
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set."""
     stop = threading.Event()
@@ -106,10 +125,11 @@ def stop_on_signals() -> threading.Event:
 
 
 def _commands() -> list[tuple[str, list[str]]]:
-    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    manage = _manage()
     web = [sys.executable, "-m", "uvicorn", "server.asgi:application", "--app-dir", str(settings.BASE_DIR)]
     web += ["--host", settings.SLIPWAY_BIND, "--port", str(settings.SLIPWAY_PORT)]
     web += ["--lifespan", "off", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+    web += ["--ws-per-message-deflate", "false"]  # it would compress each log again for each of its viewers
     workers = {
         "control": settings.SLIPWAY_CONTROL_WORKERS,
         "stage": settings.SLIPWAY_STAGE_WORKERS,
@@ -121,6 +141,10 @@ def _commands() -> list[tuple[str, list[str]]]:
         ("clock", [*manage, "clock"]),
         ("announcer", [*manage, "announce"]),
     ]
+
+
+def _manage() -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
 
 def _own_redis() -> list[str]:

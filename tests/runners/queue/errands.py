@@ -11,6 +11,13 @@ def leave_a_note(number: int) -> None:
     _note(f"did {number}")
 
 
+def work_a_while(number: int) -> None:
+    """As a stage that takes a few seconds."""
+    _note(f"began {number}")
+    time.sleep(6)
+    _note(f"did {number}")
+
+
 def work_until_interrupted(number: int) -> None:
     """As a stage would: it lets go of its work when its process is told to end."""
     _note(f"began {number}")

@@ -14,7 +14,7 @@ from pipelines.projects.models import Project
 from pipelines.runs.models import Poll
 from pipelines.runs.polling import trouble
 from pipelines.states import leases
-from runners.mirrors import locked
+from runners.checkout.storage import locked
 from runners.planning import mirror_of
 from runners.queue import polling
 from tests.factories import make_project

@@ -13,6 +13,7 @@ from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Kind, Probe
 from pipelines.runs import lifecycle as runs
 from pipelines.runs.models import Artifact, Attempt, Run, Stage
+from pipelines.spec.model import ApprovalSpec, ConcurrencySpec, PipelineSpec
 from pipelines.states import leases
 from pipelines.states.status import Status
 from runners.queue import reconciler
@@ -30,6 +31,8 @@ from tests.factories import (
     make_release,
     make_rollback,
     make_run,
+    make_spec,
+    make_stage_spec,
     start_stage,
 )
 from tests.lab.redis_server import OwnRedis
@@ -195,3 +198,54 @@ def test_what_redis_forgot_is_rung_for_again(connection: redis.Redis) -> None:
     assert reconcile(connection) == 2
     connection.flushall()
     assert reconcile(connection) == 2
+
+
+# What waits for more than a worker
+
+
+def _deploying(cancel: str = "none") -> PipelineSpec:
+    return make_spec(make_stage_spec("deploy", concurrency=ConcurrencySpec("deploy", cancel=cancel)))
+
+
+def test_a_stage_whose_group_is_full_is_rung_for_when_a_place_is_free(connection: redis.Redis) -> None:
+    project = make_project()
+    first, second = make_run(project, spec=_deploying()), make_run(project, spec=_deploying())
+    attempt = start_stage(first)
+    assert reconcile(connection) == 0
+    runs.finish_attempt(attempt, Status.SUCCEEDED, exit_code=0)
+    reconcile(connection)
+    assert waiting(connection, Line.STAGE) == [("run_stage", second.stages.get().pk)]
+
+
+def test_a_stage_that_is_tried_again_is_rung_for_when_its_pause_is_over(connection: redis.Redis) -> None:
+    run = make_run()
+    runs.finish_attempt(start_stage(run), Status.ERRORED, reason="the engine is gone")
+    assert reconcile(connection) == 0
+    stage = run.stages.get(name="build")
+    Stage.objects.filter(pk=stage.pk).update(ready_at=leases.until(-1))
+    reconcile(connection)
+    assert waiting(connection, Line.STAGE) == [("run_stage", stage.pk)]
+
+
+def test_a_stage_that_waits_for_people_is_not_rung_for(connection: redis.Redis) -> None:
+    run = make_run(spec=make_spec(make_stage_spec("gate", approval=ApprovalSpec())))
+    assert run.stages.get().status == Status.BLOCKED
+    assert reconcile(connection) == 0
+
+
+def test_a_stage_that_came_to_the_queue_as_its_run_was_cancelled_is_ended(connection: redis.Redis) -> None:
+    run = make_run()
+    Run.objects.filter(pk=run.pk).update(cancel_requested_at=timezone.now(), cancel_why="cancelled by ada (#1)")
+    assert reconcile(connection) == 0
+    run.refresh_from_db()
+    assert run.status == Status.CANCELLED
+
+
+def test_room_that_a_newcomer_died_before_it_made_is_made(connection: redis.Redis) -> None:
+    project = make_project()
+    older, newer = make_run(project, spec=_deploying()), make_run(project, spec=_deploying())
+    Stage.objects.filter(run=newer).update(group_cancel="pending")
+    reconcile(connection)
+    older.refresh_from_db()
+    assert (older.status, older.stages.get().reason) == (Status.CANCELLED, f"superseded by run {newer.number}")
+    assert waiting(connection, Line.STAGE) == [("run_stage", newer.stages.get().pk)]

@@ -95,7 +95,7 @@ def test_a_worker_refuses_a_redis_that_evicts(own_redis: OwnRedis) -> None:
 def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
-        "import sys, time\n"
+        "import time\nimport django\ndjango.setup()\n"
         "from runners.queue.supervisor import Child\n"
         "child = Child('sleeper', ['sleep', '60'])\n"
         "child.start()\n"

@@ -1,0 +1,1 @@
+"""Who performs jobs: the worker processes that are there, what they may be given, and which of them drain."""

@@ -1,0 +1,1 @@
+"""Runs that the clock asks for."""
