@@ -7,6 +7,7 @@ Ends with status 0 only if everything held and nothing is left.
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -27,10 +28,21 @@ from tests.lab.codehost import code_host
 from tests.lab.fleet import Fleet, fleet
 from tests.lab.ground import Ground, ground, sweep
 from tests.lab.operator import Operator
+from tests.lab.patience import until
 from tests.lab.remains import MARK, remains
 from tests.lab.scene import Scene
 from tests.lab.slack import slack
 from tests.lab.stack import WORKERS, Stack, Surroundings, build, find_client, lay_out, up
+
+TAKEN_OVER_SECONDS = 15.0
+COUNTED = 40
+_COUNTING = """\
+image: "@IMAGE@"
+stages:
+  count:
+    steps:
+      - for i in $(seq 1 40); do echo "counted $i"; sleep 1; done
+"""
 
 
 def main() -> int:
@@ -65,8 +77,11 @@ def _tell(client: Sequence[str]) -> int:
 def _play(here: Ground, client: Sequence[str]) -> None:
     with _scene(here, client) as (stack, scene):
         killing = Act("every worker killed with kill -9 → live all the same", partial(_kill_workers, stack))
+        losing = Act(
+            "the runner that performs a stage is killed → another takes it over", partial(_lose_a_runner, stack)
+        )
         play = prepare(scene)
-        for act in (*ACTS, killing):
+        for act in (*ACTS, killing, losing):
             _perform(act, play)
         began = time.monotonic()
     _say(f"        taken down in {time.monotonic() - began:.1f} s")
@@ -130,6 +145,51 @@ def _kill_workers(stack: Stack, play: Play) -> Iterator[str]:
     if served != ["3.0"] * len(served):
         raise DidNotHold(f"the hosts serve {served} instead of 3.0")
     yield f"live on every host {time.monotonic() - began:.1f} s after the push"
+
+
+def _lose_a_runner(stack: Stack, play: Play) -> Iterator[str]:
+    """For good: it is not started again before the stage has ended."""
+    files = {**shops.good("3.1", play.image), ".slipway.yml": _COUNTING.replace("@IMAGE@", play.image)}
+    play.repository.push(files, "Count the stock")
+    operator = play.scene.operator
+    lost = until("a runner that performs the stage", partial(_performer, operator.browser, 6))
+    until("the middle of its output", lambda: "counted 5" in _log(operator) or None)
+    [container] = stack.containers(lost)
+    began = time.monotonic()
+    container.kill()
+    yield f"{lost} was killed while it performed the stage"
+    heir = until("another runner that performs it", lambda: _heir(operator.browser, lost))
+    took = time.monotonic() - began
+    if took > TAKEN_OVER_SECONDS:
+        raise DidNotHold(f"{heir} took it over only after {took:.1f} s")
+    yield f"{heir} performs it {took:.1f} s after the kill"
+    if (ended := operator.await_run(PROJECT, 6, 120)) != "succeeded":
+        raise DidNotHold(f"run 6 {ended}: {operator.run(PROJECT, 6).words[:800]}")
+    counted = re.findall(r"^counted (\d+)$", _log(operator), re.M)
+    if counted != [str(number) for number in range(1, COUNTED + 1)]:
+        raise DidNotHold(f"its log has {len(counted)} lines of {COUNTED}: {counted}")
+    yield f"run 6 succeeded, all {COUNTED} lines stand in its log, once and in their order"
+    container.start()
+    until(f"{lost} on the page of runners", lambda: f">{lost}<" in operator.browser.open("/runners/").text or None)
+
+
+def _log(operator: Operator) -> str:
+    """Of the stage that counts; empty while nothing is there."""
+    page = operator.run(PROJECT, 6, "count")
+    return operator.log(page) if "/logs/" in page.text else ""
+
+
+def _heir(browser: Browser, lost: str) -> str | None:
+    heir = _performer(browser, 6)
+    return heir if heir not in (None, lost) else None
+
+
+def _performer(browser: Browser, run: int) -> str | None:
+    """The host whose runner performs a stage of that run, as the page of runners says it."""
+    rows = re.findall(r"<tr>.*?</tr>", browser.open("/runners/").text, re.S)
+    row = next((row for row in rows if f"/runs/{run}/?stage=" in row), "")
+    found = re.search(r'<th scope="row" class="mono">([^:<]+):', row)
+    return found[1] if found else None
 
 
 def _say(words: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from tests.lab.patience import until
 
 PATIENCE_SECONDS = 120  # on a machine that does much else besides
 FINAL = frozenset({"succeeded", "failed", "errored", "cancelled", "skipped"})
-_LOG = re.compile(r'data-raw="([^"]+)"')
+_LOG = re.compile(r'href="(/logs/\d+\.txt)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Operator:
         return self.browser.open(f"/projects/{name}/")
 
     def run(self, project: str, number: int, stage: str = "") -> Page:
-        return self.browser.open(f"/projects/{project}/runs/{number}/" + (f"?stage={stage}" if stage else ""))
+        query = f"?stage={urllib.parse.quote(stage)}" if stage else ""
+        return self.browser.open(f"/projects/{project}/runs/{number}/{query}")
 
     def deploy(self, project: str, number: int, host: str = "") -> Page:
         return self.browser.open(f"/projects/{project}/deploys/{number}/" + (f"?host={host}" if host else ""))

@@ -22,7 +22,8 @@ from tests.lab.server import ROOT, SERVER_LABEL, Server, await_answer
 
 IMAGE = "slipway-lab/server:compose"
 SOCKET = Path("/var/run/docker.sock")
-WORKERS = ("control", "stage", "deploy")
+RUNNERS = ("runner-a", "runner-b")
+WORKERS = ("control", *RUNNERS, "deploy")
 _OURS = ("prepare", "web", *WORKERS, "clock", "announcer")
 _RECIPES = Path(__file__).parent / "services"
 
@@ -164,7 +165,7 @@ def _copy(source: Path, target: Path) -> None:
 def _override(here: Ground, around: Surroundings) -> dict[str, Any]:
     """Everything bears the lab's labels; who clones sees the repositories, who deploys sees the hosts."""
     services: dict[str, dict[str, Any]] = {name: {"labels": here.labels} for name in ("postgres", "redis", *_OURS)}
-    for name in ("control", "stage", "deploy", "clock"):
+    for name in (*WORKERS, "clock"):
         services[name]["volumes"] = [f"{around.repositories}:{around.repositories}:ro"]
     for name in ("control", "deploy"):
         services[name]["networks"] = ["default", "hosts"]

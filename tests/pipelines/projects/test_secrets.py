@@ -21,6 +21,7 @@ def _stored() -> str:
         ("projects_secret", "value"),
         ("projects_project", "webhook_secret"),
         ("projects_project", "code_host_token"),
+        ("projects_project", "deploy_key"),
         ("deploys_credential", "private_key"),
         ("deploys_environmentsecret", "value"),
         ("deploys_environment", "inventory_secret"),
@@ -34,7 +35,7 @@ def _stored() -> str:
 
 
 def test_no_secret_lies_in_the_database_as_plain_text() -> None:
-    project = make_project(webhook_secret=PLAIN + "1", code_host_token=PLAIN + "2")
+    project = make_project(webhook_secret=PLAIN + "1", code_host_token=PLAIN + "2", deploy_key=PLAIN + "7")
     secret = make_secret(project, value=PLAIN + "3")
     environment = make_environment(project, inventory_secret=PLAIN + "4")
     EnvironmentSecret.objects.create(environment=environment, name="DB", value=PLAIN + "5")

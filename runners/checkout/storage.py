@@ -8,15 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.errors import SystemFault
+from runners.checkout.errors import GitFault
 
 LOCK_TIMEOUT_SECONDS = 900
 KEPT_WORKSPACES = 8
+KEPT_LFS_SECONDS = 7 * 24 * 3600
 REST_SECONDS = 3600
-
-
-class GitFault(SystemFault):
-    """Git on this machine failed in a way that the repository is not to blame for."""
 
 
 @contextlib.contextmanager
@@ -92,3 +89,13 @@ def evict(folder: Path) -> None:
     for changed_at, path in spare:
         if changed_at < rested:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def evict_objects(folder: Path) -> None:
+    """Remove large files that no workspace has needed for a week, and what killed downloads left."""
+    now = time.time()
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            kept_seconds = REST_SECONDS if path.name.startswith("making-") else KEPT_LFS_SECONDS
+            if path.stat().st_mtime < now - kept_seconds:
+                path.unlink()

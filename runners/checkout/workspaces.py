@@ -1,25 +1,21 @@
 """A commit as a tar archive: its files and a `.git` that works, written without a working tree on this host.
 
 Nothing from the repository becomes a file name here, so no hostile path or link can lead anywhere. Filters of
-`.gitattributes` (LFS, line ends) are not run; git in the container sees the files as unchanged all the same.
+`.gitattributes` (line ends, say) are not run; git in the container sees the files as unchanged all the same.
 """
 
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pipelines.errors import UserError
+from runners.checkout.errors import UnsafeTree
 
 ROOT = "workspace"
 _LINK, _SUBMODULE, _EXECUTABLE = 0o120000, 0o160000, 0o100755
 _GIT_FOLDERS = ("", "/objects", "/objects/info", "/objects/pack", "/refs", "/refs/heads", "/refs/tags")
-
-
-class UnsafeTree(UserError):
-    """The commit holds a path that no checkout may write; the commit has to be made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +30,53 @@ class TreeEntry:
     def has_blob(self) -> bool:
         return self.mode != _SUBMODULE
 
+    @property
+    def is_file(self) -> bool:
+        return self.mode not in (_SUBMODULE, _LINK)
+
 
 @dataclass(frozen=True, slots=True)
 class GitFolder:
-    """What the `.git` of a workspace is made of; `shallow` are commits whose parents are left out."""
+    """What the `.git` of a workspace is made of; `shallow` are commits whose parents are left out.
+
+    `ref` is None for a submodule, and `modules` are the names and URLs of those that were checked out below it.
+    """
 
     sha: str
-    ref: str
+    ref: str | None
     shallow: tuple[str, ...]
     origin: str | None
     index: Path
     packs: tuple[Path, ...]
+    modules: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
     def texts(self) -> dict[str, str]:
         """The small files of the folder. HEAD is the branch, or the commit itself for anything else."""
-        branch = self.ref.startswith("refs/heads/")
+        branch = self.ref is not None and self.ref.startswith("refs/heads/")
         files = {
             "HEAD": f"ref: {self.ref}\n" if branch else f"{self.sha}\n",
             "config": "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n",
-            "packed-refs": f"# pack-refs with: sorted \n{self.sha} {self.ref}\n",
         }
+        refs = ({self.ref: self.sha} if self.ref is not None else {}) | dict(self.tags)
+        # Git looks a ref up by bisection.
+        lines = sorted((ref.encode("utf-8", "surrogateescape"), sha) for ref, sha in refs.items())
+        listed = "".join(f"{sha} {ref.decode('utf-8', 'surrogateescape')}\n" for ref, sha in lines)
+        files["packed-refs"] = f"# pack-refs with: sorted \n{listed}"
         if self.shallow:
             files["shallow"] = "".join(f"{sha}\n" for sha in sorted(self.shallow))
         if self.origin:
-            files["config"] += f'[remote "origin"]\n\turl = "{self.origin}"\n'
+            files["config"] += f'[remote "origin"]\n\turl = {_quoted(self.origin)}\n'
             files["config"] += "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+        for name, url in self.modules:
+            files["config"] += f"[submodule {_quoted(name)}]\n\tactive = true\n\turl = {_quoted(url)}\n"
         return files
+
+
+def _quoted(value: str) -> str:
+    """As git's configuration reads it; line ends are refused long before."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def parse_tree(listing: bytes) -> list[TreeEntry]:
@@ -86,25 +103,30 @@ class WorkspaceWriter:
         self._folders: set[str] = set()
         self._add_folder(ROOT)
 
-    def add_entries(self, entries: Iterable[TreeEntry], blobs: IO[bytes]) -> None:
-        """`blobs` is the output of `git cat-file --batch` for the entries that have one, in their order."""
+    def add_entries(self, root: str, entries: Iterable[TreeEntry], blobs: IO[bytes], large: Mapping[str, Path]) -> None:
+        """What a commit holds, below `root`. `large` are files that stand for an entry by its path.
+
+        `blobs` is the output of `git cat-file --batch` for the other entries that have one, in their order.
+        """
         for entry in entries:
-            path = f"{ROOT}/{entry.path}"
+            path = f"{root}/{entry.path}"
             self._add_parents(path)
-            if entry.has_blob:
+            if entry.path in large:
+                self._copy(large[entry.path], path, _permissions(entry.mode))
+            elif entry.has_blob:
                 self._add_blob(path, entry.mode, blobs)
             else:
                 self._add_folder(path)
 
-    def add_git(self, folder: GitFolder) -> None:
+    def add_git(self, root: str, folder: GitFolder) -> None:
         for name in _GIT_FOLDERS:
-            self._add_folder(f"{ROOT}/.git{name}")
+            self._add_folder(f"{root}/.git{name}")
         for name, text in folder.texts().items():
             raw = text.encode("utf-8", "surrogateescape")
-            self._add_file(f"{ROOT}/.git/{name}", 0o644, len(raw), io.BytesIO(raw))
-        self._copy(folder.index, "index", 0o644)
+            self._add_file(f"{root}/.git/{name}", 0o644, len(raw), io.BytesIO(raw))
+        self._copy(folder.index, f"{root}/.git/index", 0o644)
         for pack in folder.packs:
-            self._copy(pack, f"objects/pack/{pack.name}", 0o444)
+            self._copy(pack, f"{root}/.git/objects/pack/{pack.name}", 0o444)
 
     def close(self) -> None:
         self._tar.close()
@@ -116,12 +138,12 @@ class WorkspaceWriter:
             info.linkname = blobs.read(size).decode("utf-8", "surrogateescape")
             self._tar.addfile(info)
         else:
-            self._add_file(path, 0o755 if mode == _EXECUTABLE else 0o644, size, blobs)
+            self._add_file(path, _permissions(mode), size, blobs)
         blobs.read(1)
 
     def _copy(self, source: Path, name: str, mode: int) -> None:
         with source.open("rb") as content:
-            self._add_file(f"{ROOT}/.git/{name}", mode, source.stat().st_size, content)
+            self._add_file(name, mode, source.stat().st_size, content)
 
     def _add_file(self, path: str, mode: int, size: int, content: IO[bytes]) -> None:
         info = self._info(path, tarfile.REGTYPE, mode)
@@ -142,3 +164,7 @@ class WorkspaceWriter:
         info = tarfile.TarInfo(path)
         info.type, info.mode, info.mtime = kind, mode, self._made_at
         return info
+
+
+def _permissions(mode: int) -> int:
+    return 0o755 if mode == _EXECUTABLE else 0o644

@@ -2,16 +2,12 @@
 
 import re
 
-from pipelines.errors import UserError
+from runners.checkout.errors import BadRef
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _REF = re.compile(r"refs/(heads|tags|pull|merge-requests)/[^\x00-\x20\x7f~^:?*\[\\]{1,500}")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-
-
-class BadRef(UserError):
-    """A ref, commit id or label from outside is not of the form that git takes."""
 
 
 def check_ref(ref: str) -> None:
@@ -32,6 +28,25 @@ def check_label(label: str) -> None:
     """Raises BadRef unless it can be the last part of a pin `refs/slipway/<label>`."""
     if not _LABEL.fullmatch(label):
         raise BadRef(f"{label[:100]!r} cannot name a pin; use letters, digits, - and _.")
+
+
+def is_nothing(sha: str) -> bool:
+    """Whether a code host says with this id that there was no commit."""
+    return not sha.strip("0")
+
+
+def parse_refs(listing: bytes) -> dict[str, str]:
+    """`ls-remote` names an annotated tag twice; its second line, with `^{}`, has the commit.
+
+    Only a newline ends a line: `splitlines` would also cut at U+2028 or U+0085, which a branch's name may hold, and
+    `main\\u2028x` would pass for `main`.
+    """
+    refs: dict[str, str] = {}
+    for line in listing.decode("utf-8", "replace").split("\n"):
+        sha, _, ref = line.partition("\t")
+        if re.fullmatch(r"[0-9a-f]{40,64}", sha):
+            refs[ref.removesuffix("^{}")] = sha
+    return refs
 
 
 def redact(text: str, token: str | None) -> str:
