@@ -1,6 +1,7 @@
 """Django's entry for the doing side."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class RunnersConfig(AppConfig):
@@ -11,4 +12,5 @@ class RunnersConfig(AppConfig):
         """Whatever process writes a transition rings for what follows from it."""
         from runners.queue import dispatch
 
-        dispatch.listen()
+        if not settings.SLIPWAY_ALONE:
+            dispatch.listen()

@@ -11,24 +11,23 @@ import io
 import posixpath
 import tarfile
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from gzip import GzipFile
-from typing import IO, Any
 
 from django.core.files import File
 from django.core.files.storage import storages
 
 from pipelines.errors import SystemFault, UserError
-from runners.containers.executor import Container, EngineGone, Executor
+from runners.containers.executor import Container, Executor
 from runners.containers.script import WORKSPACE
+from runners.tarstreams import BLOCK, Readable, contents
 
 BYTES_MAX = 4 * 1024**3
 FILES_MAX = 200_000  # with directories
 
 _COMPRESSION = 5  # half the time of gzip's default for a few per cent more bytes
-_BLOCK = 256 * 1024
 _NEIGHBOURS_SHOWN = 20
 
 
@@ -75,7 +74,7 @@ def stream(storage_name: str, digest: str) -> Iterator[bytes]:
     hashed = hashlib.sha256()
     try:
         with storages["default"].open(storage_name) as stored:
-            for block in stored.chunks(_BLOCK):
+            for block in stored.chunks(BLOCK):
                 hashed.update(block)
                 yield block
     except OSError as error:
@@ -89,8 +88,8 @@ def small_file(executor: Executor, container: Container, path: str) -> bytes:
     entry = executor.entry(container, path)
     if entry is None or entry.is_directory or entry.link_target is not None:
         return b""
-    with closing(_Readable(executor.get(container, path))) as source:
-        return next((content.read(65536) for _, content in _contents(source) if content is not None), b"")
+    with closing(Readable(executor.get(container, path))) as source:
+        return next((content.read(65536) for _, content in contents(source) if content is not None), b"")
 
 
 def checked_path(path: str) -> str:
@@ -106,7 +105,7 @@ def checked_path(path: str) -> str:
 def _collect(executor: Executor, container: Container, path: str, bytes_max: int) -> Collected:
     _look(executor, container, path)
     with tempfile.TemporaryFile(prefix="slipway-artifact-") as draft:
-        source = _Readable(executor.get(container, f"{WORKSPACE}/{path}"))
+        source = Readable(executor.get(container, f"{WORKSPACE}/{path}"))
         with closing(source):
             files = _rewrite(source, draft, path, bytes_max)
         size = draft.tell()
@@ -137,7 +136,7 @@ def _missing(executor: Executor, container: Container, path: str, parent: str) -
 def _neighbours(executor: Executor, container: Container, directory: str) -> list[str]:
     """The first names in a directory, in order; an ellipsis stands for the others."""
     found: list[str] = []
-    with closing(_Readable(executor.get(container, posixpath.join(WORKSPACE, directory)))) as source:
+    with closing(Readable(executor.get(container, posixpath.join(WORKSPACE, directory)))) as source:
         for member in _members(source):
             _, _, rest = member.name.partition("/")
             name = rest.partition("/")[0] + ("/" if "/" in rest or member.isdir() else "")
@@ -148,7 +147,7 @@ def _neighbours(executor: Executor, container: Container, directory: str) -> lis
     return found
 
 
-def _rewrite(source: "_Readable", draft: io.BufferedRandom, path: str, bytes_max: int) -> int:
+def _rewrite(source: Readable, draft: io.BufferedRandom, path: str, bytes_max: int) -> int:
     """Copy a tar of the thing at `path`, member by member; returns how many files are in it.
 
     The same members give the same bytes: no owner, no time of packing.
@@ -156,25 +155,15 @@ def _rewrite(source: "_Readable", draft: io.BufferedRandom, path: str, bytes_max
     check = _Check(path, bytes_max)
     with (
         GzipFile(fileobj=draft, mode="wb", compresslevel=_COMPRESSION, mtime=0, filename="") as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT, bufsize=_BLOCK) as target,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT, bufsize=BLOCK) as target,
     ):
-        for member, content in _contents(source):
+        for member, content in contents(source):
             target.addfile(check.admitted(member), content)
     return check.files
 
 
-def _members(source: "_Readable") -> Iterator[tarfile.TarInfo]:
-    return (member for member, _ in _contents(source))
-
-
-def _contents(source: "_Readable") -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-    try:
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as tar:
-            for member in tar:
-                yield member, tar.extractfile(member) if member.isreg() else None
-                tar.members.clear()  # type: ignore[attr-defined]  # or a long archive would fill the memory
-    except tarfile.TarError as error:
-        raise EngineGone(f"the container engine broke off while it sent files: {error}") from error
+def _members(source: Readable) -> Iterator[tarfile.TarInfo]:
+    return (member for member, _ in contents(source))
 
 
 class _Check:
@@ -240,30 +229,6 @@ class _Check:
         if self._members > FILES_MAX:
             most = f"{FILES_MAX} files and directories"
             raise ArtifactTooLarge(f"artifact {self._path!r} has more than {most}: keep less")
-
-
-class _Readable(io.RawIOBase):
-    """A stream of blocks as a file that can only be read on."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._block = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._block and (block := next(self._blocks, None)) is not None:
-            self._block = memoryview(block)
-        size = min(len(buffer), len(self._block))
-        buffer[:size], self._block = self._block[:size], self._block[size:]
-        return size
-
-    def close(self) -> None:
-        """Stop the source: its remaining bytes stay where they are."""
-        if isinstance(self._blocks, Generator):
-            self._blocks.close()
-        super().close()
 
 
 def _parents(place: str) -> Iterator[str]:

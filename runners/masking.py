@@ -12,8 +12,11 @@ from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 from pipelines.logs.marks import StepMark
+from runners.screening import Screen
 
 REPLACEMENT = b"***"
+_BASE64_LINE_BYTES = (76, 64)  # as `base64` prints it, and as `openssl base64` and PEM do
+_HEX_LINE_BYTES = 60  # as `xxd -p` does
 NEEDLE_BYTES_MIN = 8  # shorter pieces of a secret would blank out ordinary words
 
 Span = tuple[int, int]
@@ -33,6 +36,7 @@ def _forms(secret: str) -> Iterable[bytes]:
     yield from (line for line in map(bytes.strip, raw.splitlines()) if len(line) >= NEEDLE_BYTES_MIN)
     yield from (form.encode() for form in _escaped(raw.decode()))
     yield from (raw.hex().encode(), raw.hex().upper().encode())
+    yield from _lines(raw.hex().encode(), _HEX_LINE_BYTES)
     yield from _base64_forms(raw)
 
 
@@ -51,6 +55,16 @@ def _base64_forms(raw: bytes) -> Iterable[bytes]:
         own = text[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
         if len(own) >= NEEDLE_BYTES_MIN:
             yield from (own, own.translate(bytes.maketrans(b"+/", b"-_")))
+    whole = base64.b64encode(raw)[: len(raw) * 8 // 6]
+    for length in _BASE64_LINE_BYTES:
+        yield from _lines(whole, length)
+
+
+def _lines(text: bytes, length: int) -> Iterable[bytes]:
+    """Of a text that a program prints in lines of `length`; none for one that needs only one line."""
+    if len(text) > length:
+        lines = (text[start : start + length] for start in range(0, len(text), length))
+        yield from (line for line in lines if len(line) >= NEEDLE_BYTES_MIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,7 @@ class Masker:
     def __init__(self, needles: Iterable[bytes]) -> None:
         self._needles = sorted(set(needles) - {b""})
         self._longest = max(map(len, self._needles), default=0)
+        self._screen = Screen(self._needles)
         self._first_byte = _any_of({needle[:1] for needle in self._needles})
         self._held = b""
 
@@ -95,8 +110,7 @@ class Masker:
         return _replaced(text, self._spans(text))
 
     def _spans(self, text: bytes) -> list[Span]:
-        # A plain search for each needle is many times faster than one alternation of all of them.
-        present = tuple(needle for needle in self._needles if needle in text)
+        present = self._screen.present(text)
         return [found.span() for found in _any_of(present).finditer(text)] if present else []
 
     def _undecided_from(self, text: bytes, spans: list[Span]) -> int:
@@ -175,6 +189,11 @@ class LogFilter:
     def feed(self, raw: bytes) -> Piece:
         """What can be decided now; its data may be empty."""
         return self._piece(self._masker.feed(self._text_of(raw)))
+
+    def note(self, data: bytes) -> Piece:
+        """Text of our own that goes into the log before all that is still held back."""
+        self._log += len(data)
+        return Piece(data, self._raw)
 
     def finish(self) -> Piece:
         """All that was held back: no more output will come."""

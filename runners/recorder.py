@@ -23,7 +23,8 @@ class Batch:
 
 class Recorder:
     """Filters raw output and hands it to `sink` in batches: at once after a silence, then at most every 100 ms,
-    sooner only when much has come (a batch is at most BATCH_BYTES plus one chunk).
+    sooner only when much has come (a batch is at most BATCH_BYTES plus one chunk). A mark alone waits for what the step
+    prints, or for a silence: else the step's first line would have to wait.
 
     `raw_from` and `log_from` are where the stored log ends: the first raw byte fed is the one at `raw_from`. What
     `sink` raises passes through; then the recorder is of no more use.
@@ -75,8 +76,14 @@ class Recorder:
         if raw:
             self._keep(self._filter.feed(raw))
         age_seconds = time.monotonic() - self._handed_over_at
-        if age_seconds >= BATCH_SECONDS or self._waiting_bytes >= BATCH_BYTES:
+        is_text = self._waiting_bytes > 0 or not raw
+        if (age_seconds >= BATCH_SECONDS and is_text) or self._waiting_bytes >= BATCH_BYTES:
             self._hand_over()
+
+    def note(self, line: str) -> None:
+        """Put a line of ours, without secrets, into the log; it accounts for no raw output."""
+        if not self.is_full:
+            self._keep(self._filter.note(f"[slipway] {line}\n".encode(errors="replace")))
 
     def finish(self) -> None:
         """Store the rest: no more output will come."""

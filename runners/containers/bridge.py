@@ -1,11 +1,11 @@
-"""The network that all stages of an installation share on one engine, on which none sees another."""
+"""Networks: the one that all stages of an installation share on one engine, and an attempt's own for its services."""
 
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-_ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
+ISOLATED = {"com.docker.network.bridge.enable_icc": "false"}
 
 
 class Engine(Protocol):
@@ -19,14 +19,17 @@ class Engine(Protocol):
 
 
 class Bridge:
-    """Who makes it holds `lock`, a file that all processes of the installation on the engine's machine share.
+    """Made when it is needed, by whom holds `lock`: a file that all processes of the installation on the engine's
+    machine share. With ISOLATED nobody on it sees another.
 
     The engine gives one name to several networks when asked at once, and can use none of them then.
     """
 
-    def __init__(self, engine: Engine, server: str, labels: dict[str, str], lock: Path) -> None:
-        self.name = f"slipway-{server}"
-        self._engine, self._labels, self._lock = engine, labels, lock
+    def __init__(
+        self, engine: Engine, name: str, labels: Mapping[str, str], lock: Path, options: Mapping[str, str] = ISOLATED
+    ) -> None:
+        self.name = name
+        self._engine, self._labels, self._lock, self._options = engine, dict(labels), lock, dict(options)
 
     def ensure(self) -> None:
         """Make it, unless it is there. Asked for every container: who tidies the engine clears away what is idle."""
@@ -35,7 +38,7 @@ class Bridge:
         with self._lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self.ids():  # made by another process meanwhile
-                self._engine.create_network(self.name, "bridge", dict(_ISOLATED), labels=self._labels)
+                self._engine.create_network(self.name, "bridge", self._options, labels=self._labels)
 
     def ids(self) -> list[str]:
         found = self._engine.networks(names=[self.name])  # matches parts of names as well

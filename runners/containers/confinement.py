@@ -1,16 +1,18 @@
 """How every stage's container is confined, as Docker's Engine API wants it told. Pure.
 
 The vocabulary is fixed: a pipeline file decides the image, the environment variables and the steps. None of its keys
-becomes a bind mount, a privilege, a device, a capability, a host name space or the engine's socket.
+becomes a bind mount, a device, a capability, a host name space or the engine's socket; `privileged` becomes one only
+in a project that an operator trusts with the whole machine.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from runners.containers.executor import ContainerPlan, Limits, Ownership
-from runners.containers.script import MAIN, WORKSPACE
+from runners.containers.script import WAIT, WORKSPACE
 
 SERVER_LABEL = "slipway.server"
+SEAL_LABEL = "slipway.seal"
 
 # Without these, root in the container could neither chown nor write what another user of it owns.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
@@ -20,11 +22,12 @@ CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "
 _JOURNAL = {"max-size": "1p", "max-file": "1", "compress": "false", "mode": "blocking"}
 
 _CPU_PERIOD = 100_000  # microseconds
+_UNCONFINED: dict[str, Any] = {"Privileged": True, "CapDrop": [], "CapAdd": [], "SecurityOpt": []}
 
 
-def name_of(server: str, attempt: int) -> str:
+def name_of(server: str, owner: Ownership) -> str:
     """The one name an attempt's container and its volume can have: the engine refuses a second."""
-    return f"slipway-{server}-{attempt}"
+    return f"slipway-{server}-{owner.stage}-{owner.attempt}"
 
 
 def labels_of(server: str, owner: Ownership) -> dict[str, str]:
@@ -33,13 +36,17 @@ def labels_of(server: str, owner: Ownership) -> dict[str, str]:
         "slipway.run": str(owner.run),
         "slipway.stage": str(owner.stage),
         "slipway.attempt": str(owner.attempt),
-        "slipway.fence": str(owner.fence),
     }
+
+
+def is_owned(labels: Mapping[str, str]) -> bool:
+    """Whether they are an attempt's: the network that all share has only the server's."""
+    return "slipway.attempt" in labels
 
 
 def owner_of(labels: Mapping[str, str]) -> Ownership:
     """The reverse of `labels_of`; KeyError or ValueError for labels that are not ours."""
-    return Ownership(*(int(labels[f"slipway.{key}"]) for key in ("run", "stage", "attempt", "fence")))
+    return Ownership(*(int(labels[f"slipway.{key}"]) for key in ("run", "stage", "attempt")))
 
 
 def container_body(server: str, plan: ContainerPlan, network: str) -> dict[str, Any]:
@@ -50,21 +57,28 @@ def container_body(server: str, plan: ContainerPlan, network: str) -> dict[str, 
     return {
         "Image": plan.image,
         "Entrypoint": ["/bin/sh"],
-        "Cmd": [MAIN],
+        "Cmd": ["-c", WAIT],
         "Env": [f"{key}={value}" for key, value in environ.items()],
         "User": "0:0",
         "WorkingDir": WORKSPACE,
-        "Labels": labels,
+        "Labels": labels | {SEAL_LABEL: plan.seal},
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
-        "AttachStdin": False,
-        "OpenStdin": False,
+        # Once: when the runner that attached to it goes away, however it ends, what it has not let go ends as well.
+        "AttachStdin": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
         "Tty": False,
-        "HostConfig": _host_config(plan.limits, name_of(server, plan.owner.attempt), labels, network),
+        "HostConfig": {
+            **host_config(plan.limits, network),
+            **(_UNCONFINED if plan.privileged else {}),
+            "Mounts": [_workspace(name_of(server, plan.owner), labels)],
+        },
     }
 
 
-def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network: str) -> dict[str, Any]:
+def host_config(limits: Limits, network: str) -> dict[str, Any]:
+    """What holds for all our containers, a stage's and its services'."""
     return {
         "Init": True,
         "NetworkMode": network,
@@ -81,7 +95,6 @@ def _host_config(limits: Limits, volume: str, labels: Mapping[str, str], network
         "Privileged": False,
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": dict(_JOURNAL)},
-        "Mounts": [_workspace(volume, labels)],
     }
 
 

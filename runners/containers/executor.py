@@ -7,9 +7,12 @@ another one began. Every method raises EngineGone when the engine does not answe
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipelines.errors import SystemFault, UserError
+
+if TYPE_CHECKING:
+    from runners.containers.beside import BuildEngine, ServiceEngine
 
 
 class ImageMissing(UserError):
@@ -41,13 +44,12 @@ class State(StrEnum):
 class Ownership:
     """Whose container it is; goes onto it as labels. One attempt never has two containers.
 
-    `fence` is the one under which the container was created; after a takeover the attempt's own is higher.
+    It can be told before the attempt exists: `attempt` is the number that it has, or will have, at its stage.
     """
 
     run: int
     stage: int
     attempt: int
-    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +62,51 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Credential:
+    """How a registry is told who we are; both empty: nobody in particular."""
+
+    host: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How an image may be had. `ask`: even one that is on the machine only if its registry gives it to us, for it may
+    have come here with another project's credential."""
+
+    credential: Credential | None = None
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerPlan:
-    """All that a stage decides about its container: everything else is the executor's, and the same for all."""
+    """All that a stage decides about its container: everything else is the executor's, and the same for all.
+
+    `seal` goes onto the container as a label: what it was made from, as a digest that only this server can make.
+    `has_company`: it is on a network of the attempt's own, with its services. `privileged`: not confined at all, so
+    only for whom an operator trusts like the machine's own root.
+    """
 
     owner: Ownership
     image: str
     environ: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
+    access: Access = Access()
+    has_company: bool = False
+    privileged: bool = False
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of ours as it was when we looked."""
+    """A container of ours as it was when we looked. `made_at` is in seconds since 1970; 0 when it was not asked for."""
 
     id: str
     owner: Ownership
     state: State
+    seal: str = ""
+    made_at: float = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +144,18 @@ class Output(Protocol):
         ...
 
 
+class Line(Output, Protocol):
+    """A container's live output, and the way to let it go."""
+
+    def go(self) -> None:
+        """As `Executor.go`. Raises EngineGone; then it may have been heard all the same."""
+        ...
+
+
 class Executor(Protocol):
     """Opens containers, and finds them again."""
 
-    def find(self, attempt: int) -> Container | None:
+    def find(self, owner: Ownership) -> Container | None:
         """The container of an attempt, whoever created it; called first by whoever performs or takes over one."""
         ...
 
@@ -127,17 +166,22 @@ class Executor(Protocol):
         ...
 
     def put(self, container: Container, stream: Iterable[bytes], directory: str = "/") -> None:
-        """Unpack a tar stream (plain or gzip) in `directory`, before the start. After a failure the same again."""
+        """Unpack a tar stream (plain or gzip) in `directory`, before `go`. After a failure the same again."""
         ...
 
-    def output(self, container: Container) -> Output:
-        """The live output, opened after `put` and before `start`, so that it misses nothing; at most one reader, and
-        while it does not read, the container waits."""
+    def output(self, container: Container) -> Line:
+        """The live output, opened before `start`, so that it misses nothing; at most one reader, and while it does not
+        read, the container waits. A container that was not let go when this is closed ends, with IN_VAIN."""
         ...
 
     def start(self, container: Container) -> None:
-        """Run the main script, /bin/sh /slipway/main. Does nothing to a container that was started before: a script
-        never runs twice. Raises NoShell where the engine notices by itself."""
+        """Start it; it waits to be let go. Does nothing to a container that was started before. Raises NoShell where
+        the engine notices by itself."""
+        ...
+
+    def go(self, container: Container) -> None:
+        """Let a started container run its main script, /bin/sh /slipway/main. For takeovers: from any runner, also when
+        another one may have done it. A script never runs twice, and what has ended meanwhile is not run."""
         ...
 
     def journal(self, container: Container, raw_from: int = 0) -> Output:
@@ -172,10 +216,25 @@ class Executor(Protocol):
         Idempotent, and several at once do no harm."""
         ...
 
-    def ours(self) -> list[Container]:
-        """Every container of this installation, and every workspace that has lost its container: for the reaper, who
-        removes those whose attempt has ended or is unknown."""
+    def discard(self, container: Container) -> None:
+        """Remove a container and its workspace unless it runs: of one that nobody has let go."""
         ...
+
+    def ours(self) -> list[Container]:
+        """Every container of this installation, and every workspace or network that has lost its container: for the
+        reaper, who clears those whose attempt has ended or is unknown."""
+        ...
+
+    def clear(self, owner: Ownership) -> None:
+        """Remove all that an attempt has on the engine: container, services, builds, network and workspace. As
+        `remove`."""
+        ...
+
+    @property
+    def services(self) -> "ServiceEngine": ...
+
+    @property
+    def builds(self) -> "BuildEngine": ...
 
     def close(self) -> None:
         """Let go of the connection; containers go on."""

@@ -27,6 +27,16 @@ class Verdict:
     exit_code: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A container that was heard out. `stopped` is why it was told to end, if it was; the script may have ended by
+    itself all the same."""
+
+    container: Container
+    end: Exit
+    stopped: Verdict | None
+
+
 class Stopped(PipelineError):
     """The attempt was stopped before its container ran: there is nothing to hear."""
 
@@ -63,8 +73,8 @@ class Listener:
     """Feeds the output of one container to the recorder, and stops the container when the watch says so or the log is
     full.
 
-    `stopped` is what the watch said; the script may have ended by itself all the same. `was_heard_out` tells whether
-    the script's own end was among the output.
+    `was_heard_out` tells whether the script's own end was among the output. With `idle_seconds` the container is also
+    stopped when it prints nothing for so long; `doing` then says what it was that did not.
     """
 
     def __init__(
@@ -74,34 +84,40 @@ class Listener:
         recorder: Recorder,
         watch: Watch,
         was_heard_out: Callable[[], bool],
+        *,
+        idle_seconds: float | None = None,
+        doing: Callable[[], str] = lambda: "it",
     ) -> None:
-        self.stopped: Verdict | None = None
+        self._stopped: Verdict | None = None
         self._executor, self._container = executor, container
         self._recorder, self._watch = recorder, watch
         self._was_heard_out = was_heard_out
+        self._idle_seconds, self._doing = idle_seconds, doing
+        self._heard_at = time.monotonic()
         self._kill_at = self._give_up_at = float("inf")
 
-    def hear_live(self, output: Output) -> Exit:
+    def hear_live(self, output: Output) -> Heard:
         """From the start on; what attached output leaves out comes from the journal."""
         self._hear(output)
         end = self._executor.wait(self._container, _END_SECONDS)
         if end is None or not self._was_heard_out():
             return self.hear_journal()
         self._recorder.finish()
-        return end
+        return Heard(self._container, end, self._stopped)
 
-    def hear_journal(self) -> Exit:
+    def hear_journal(self) -> Heard:
         """From where the recorder stands on."""
         self._hear(self._executor.journal(self._container, self._recorder.raw_fed))
         self._recorder.finish()
         while (end := self._executor.wait(self._container, _END_SECONDS)) is None:
             self._keep_time()
-        return end
+        return Heard(self._container, end, self._stopped)
 
     def _hear(self, output: Output) -> None:
         with closing(output):
             while not self._recorder.is_full and (raw := output.read(_IDLE_SECONDS)) is not None:
                 self._recorder.feed(raw)
+                self._heard_at = time.monotonic() if raw else self._heard_at
                 self._keep_time()
         if self._recorder.is_full:
             self._kill()
@@ -109,13 +125,18 @@ class Listener:
     def _keep_time(self) -> None:
         """TERM when it must stop, KILL after the grace, and an error when even that does not help."""
         now = time.monotonic()
-        if self.stopped is None and (verdict := self._watch.verdict()) is not None:
-            self.stopped, self._kill_at = verdict, now + GRACE_SECONDS
+        if self._stopped is None and (verdict := self._watch.verdict() or self._idle(now)) is not None:
+            self._stopped, self._kill_at = verdict, now + GRACE_SECONDS
             self._executor.terminate(self._container)
         if now > self._kill_at:
             self._kill()
         if now > self._give_up_at:
             raise EngineGone(f"container {self._container.id[:12]} was killed and has not ended")
+
+    def _idle(self, now: float) -> Verdict | None:
+        if self._idle_seconds is None or now - self._heard_at <= self._idle_seconds:
+            return None
+        return Verdict(Status.FAILED, f"{self._doing()} printed nothing for {_duration(self._idle_seconds)}")
 
     def _kill(self) -> None:
         self._kill_at, self._give_up_at = float("inf"), time.monotonic() + _GIVE_UP_SECONDS

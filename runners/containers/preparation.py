@@ -1,20 +1,29 @@
-"""From the records of an attempt to a container that is ready to start."""
+"""From the records of a stage to a container that waits to be let go."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from pipelines.errors import UserError
 from pipelines.projects.models import Secret
 from pipelines.runs import lifecycle, queries
-from pipelines.runs.models import Attempt, Run
+from pipelines.runs.approvals import answers_of
+from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.spec.model import StageSpec
 from runners import artifacts
+from runners.checkout import Mirror
 from runners.containers import environ
-from runners.containers.executor import Container, ContainerPlan, Executor, Limits, Ownership
-from runners.containers.listening import Watch
+from runners.containers.executor import Container, ContainerPlan, Executor, Line, Ownership, State
+from runners.containers.registries import access_to
+from runners.containers.resources import limits_of
 from runners.containers.script import WORKSPACE, archive, files_of
 from runners.planning import mirror_of
 
@@ -25,20 +34,63 @@ class SecretMissing(UserError):
     """A stage names a secret that it cannot be given: add it to the project, or take the name out of the spec."""
 
 
-def prepare(
-    executor: Executor, attempt: Attempt, spec: StageSpec, secrets: Mapping[str, str], watch: Watch
-) -> Container:
-    """Create the attempt's container and fill it. Whatever a dead runner had done of this is done again, harmlessly."""
-    workspace = _workspace(attempt.stage.run)
-    container = executor.create(_plan(attempt, spec, secrets), watch.check)
-    lifecycle.note_container(attempt, container.id)
-    files = files_of([step.run for step in spec.steps], _ca_bundle())
-    with workspace.open("rb") as commit:
-        executor.put(container, archive(files, iter(lambda: commit.read(_BLOCK), b"")))
-    for artifact in queries.artifacts_for(attempt.stage):
-        executor.put(container, artifacts.stream(artifact.storage_name, artifact.digest), WORKSPACE)
-    watch.check()
-    return container
+class PrivilegeRefused(UserError):
+    """A stage wants to be privileged where no operator has allowed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All that is decided about an attempt's container before it exists; `plan.seal` is the digest of all of it."""
+
+    plan: ContainerPlan
+    files: Mapping[str, bytes]
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A container with the commit in it, which waits to be let go, and the line to it."""
+
+    container: Container
+    line: Line
+
+
+def order(stage: Stage, number: int, spec: StageSpec, secrets: Mapping[str, str]) -> Order:
+    """What the attempt of that number at a stage is to have; the same answer as long as nothing was changed."""
+    files = files_of(spec.steps, _ca_bundle())
+    plan = _plan(stage, number, spec, secrets)
+    return Order(replace(plan, seal=_seal(plan, files, stage.run)), files, stage.run)
+
+
+def open_container(executor: Executor, order: Order, watch: Callable[[], None]) -> Opened:
+    """Create the container, start it and fill it. What others have left under its name never ran, and is removed.
+
+    The commit is made ready while the engine starts the container, which takes several times as long.
+    """
+    commit = _begun(partial(_workspace, mirror_of(order.run.project, trusted=order.run.trusted), order.run))
+    container = _created(executor, order.plan, watch)
+    with ExitStack() as unless_filled:
+        line = unless_filled.enter_context(closing(executor.output(container)))
+        executor.start(container)
+        with commit.result().open("rb") as tar:
+            executor.put(container, archive(order.files, iter(lambda: tar.read(_BLOCK), b"")))
+        watch()
+        unless_filled.pop_all()
+    return Opened(container, line)
+
+
+def supply(executor: Executor, container: Container, stage: Stage) -> None:
+    """Put in what the stages before it have made: a container that was made ahead gets that when it is their turn."""
+    for artifact in queries.artifacts_for(stage):
+        if artifact.storage_name:  # an image lies in a registry
+            executor.put(container, artifacts.stream(artifact.storage_name, artifact.digest), WORKSPACE)
+
+
+def asked_secrets(run: Run) -> dict[str, str]:
+    """Name → value, as they are now, of all that the run's stages ask for."""
+    specs = run.stages.values_list("spec", flat=True)
+    asked = {name for spec in specs for name in spec["secrets"]} if run.trusted else set()
+    return dict(Secret.objects.filter(project=run.project, name__in=asked).values_list("name", "value"))
 
 
 def secrets_of(attempt: Attempt) -> dict[str, str]:
@@ -48,11 +100,7 @@ def secrets_of(attempt: Attempt) -> dict[str, str]:
     """
     if attempt.secrets:
         return dict(json.loads(attempt.secrets))
-    run = attempt.stage.run
-    specs = run.stages.values_list("spec", flat=True)
-    asked = {name for spec in specs for name in spec["secrets"]} if run.trusted else set()
-    found = dict(Secret.objects.filter(project=run.project, name__in=asked).values_list("name", "value"))
-    if found:
+    if found := asked_secrets(attempt.stage.run):
         lifecycle.note_secrets(attempt, found)
     return found
 
@@ -66,33 +114,82 @@ def given(run: Run, spec: StageSpec, secrets: Mapping[str, str]) -> dict[str, st
     return {name: secrets[name] for name in spec.secrets}
 
 
-def _plan(attempt: Attempt, spec: StageSpec, secrets: Mapping[str, str]) -> ContainerPlan:
-    run = attempt.stage.run
+def _created(executor: Executor, plan: ContainerPlan, watch: Callable[[], None]) -> Container:
+    container = executor.create(plan, watch)
+    if container.state == State.CREATED and container.seal == plan.seal:
+        return container
+    executor.remove(container)
+    return executor.create(plan, watch)
+
+
+def _plan(stage: Stage, number: int, spec: StageSpec, secrets: Mapping[str, str]) -> ContainerPlan:
+    run = stage.run
     about = environ.Circumstances(
         project=run.project.name,
         run=run.number,
-        stage=attempt.stage.name,
-        attempt=attempt.number,
+        stage=stage.name,
+        attempt=number,
         event=run.event_kind,
         ref=run.ref,
         sha=run.sha,
+        url=f"{settings.SLIPWAY_URL}/projects/{run.project.name}/runs/{run.number}/",
+        target=run.target,
+        before=run.before,
+        title=run.title,
+        message=run.message,
+        author=run.author,
+        values=spec.values,
+        parameters={**run.parameters, **answers_of(stage)},
     )
     trust = environ.trust_variables() if settings.SLIPWAY_CA_BUNDLE else {}
     return ContainerPlan(
-        owner=Ownership(run=run.pk, stage=attempt.stage.pk, attempt=attempt.pk, fence=attempt.fence),
+        owner=Ownership(run=run.pk, stage=stage.pk, attempt=number),
         image=spec.image,
         environ=environ.variables(about) | trust | dict(spec.env) | dict(secrets),
-        limits=Limits(
-            memory_bytes=settings.SLIPWAY_STAGE_MEMORY_MB * 1024**2,
-            cpus=settings.SLIPWAY_STAGE_CPUS,
-            pids=settings.SLIPWAY_STAGE_PIDS,
-        ),
+        limits=limits_of(spec.resources),
+        access=access_to(run.project, spec.image),
+        has_company=bool(spec.services),
+        privileged=spec.privileged and _may_be_privileged(run),
     )
 
 
-def _workspace(run: Run) -> Path:
-    """The commit as a tar on this machine; the runner that planned the run may have been on another."""
-    mirror = mirror_of(run.project)
+def _may_be_privileged(run: Run) -> bool:
+    """Raises PrivilegeRefused: who is root on the machine is decided by its operators, and never for foreign code."""
+    if not run.trusted:
+        raise PrivilegeRefused("`privileged` is not given to a commit from outside the project")
+    if not run.project.may_be_privileged:
+        raise PrivilegeRefused(
+            f"`privileged` gives a stage the whole machine: an operator has to allow it to the project {run.project}"
+        )
+    return True
+
+
+def _seal(plan: ContainerPlan, files: Mapping[str, bytes], run: Run) -> str:
+    """Keyed, for a digest of what holds short secrets would give them away."""
+    digest = salted_hmac("runners.containers.seal", repr(plan), algorithm="sha256")
+    for path, content in files.items():
+        digest.update(f"\0{path}\0{len(content)}\0".encode() + content)
+    digest.update(f"\0{run.project.clone_url}\0{run.sha}\0{run.ref}".encode())
+    return digest.hexdigest()
+
+
+def _begun(making: Callable[[], Path]) -> Future[Path]:
+    """In a daemon thread: a worker that is told to end waits for no clone."""
+    made: Future[Path] = Future()
+
+    def make() -> None:
+        try:
+            made.set_result(making())
+        except BaseException as error:
+            made.set_exception(error)
+
+    Thread(target=make, name="workspace", daemon=True).start()
+    return made
+
+
+def _workspace(mirror: Mirror, run: Run) -> Path:
+    """The commit as a tar on this machine; the runner that planned the run may have been on another. Asks no database:
+    it is made in a thread of its own."""
     if (made := mirror.workspace_at_hand(run.sha, run.ref)) is not None:
         return made
     mirror.fetch(run.ref, run.sha, run=str(run.pk))

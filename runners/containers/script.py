@@ -8,12 +8,21 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
+from pipelines.spec.model import StepSpec
+from runners.containers.stepping import STEPS, TIMED_OUT, WATCH, WHY, files_of_step, main_line
+
 WORKSPACE = "/workspace"
 MAIN = "/slipway/main"
 LAST_WORD = "/slipway/code"  # the code that the script ended with by its own will; not there when it was told to stop
 CA_BUNDLE = "/slipway/ca.pem"
 
-_STEPS = "/slipway/steps"
+GO = b"go"
+IN_VAIN = 124  # how a container ends that waited and was not let go; it has printed nothing then
+
+# What a container runs first: it can be started before anybody knows whether, or when, its script is to run. A second
+# word is never read, and when whoever holds the other end is gone it ends by itself.
+WAIT = f'IFS= read -r word && [ "$word" = {GO.decode()} ] || exit {IN_VAIN}; exec /bin/sh {MAIN}'
+
 _END_OF_TAR = bytes(2 * tarfile.BLOCKSIZE)
 
 # An engine runs a container that has ended once more when a runner that knows no better tells it to: then the script
@@ -30,10 +39,19 @@ finish() {{
     exit "$1"
 }}
 trap 'stopped=1' TERM
-step() {{
+{WATCH}step() {{
     printf '\\033]slipway;%d;begin\\007' "$1"
-    code=0
-    /bin/sh -e "{_STEPS}/$1" || code=$?
+    code=0 watch=
+    if [ -n "${{2-}}" ]; then watch "$@" & watch=$!; fi
+    if [ -e "{STEPS}/$1.start" ]; then
+        /bin/sh "{STEPS}/$1.start" || code=$?
+    else
+        /bin/sh -e "{STEPS}/$1" || code=$?
+    fi
+    if [ -n "$watch" ]; then
+        kill "$watch" 2>/dev/null
+        if read -r why rest 2>/dev/null <{WHY} && [ "$why" = timeout ]; then code={TIMED_OUT}; fi
+    fi
     printf '\\033]slipway;%d;end;%d\\007' "$1" "$code"
     if [ -n "$stopped" ]; then exit 143; fi
     if [ "$code" -ne 0 ]; then finish "$code"; fi
@@ -41,15 +59,17 @@ step() {{
 """
 
 
-def main_script(steps: int) -> str:
-    """The script of a container with so many steps; it ends with the code of the first step that fails."""
-    return _MAIN + "".join(f"step {position}\n" for position in range(steps)) + "finish 0\n"
+def main_script(steps: Sequence[StepSpec]) -> str:
+    """The script of a container with these steps; it ends with the code of the first step that fails."""
+    return _MAIN + "".join(main_line(*step) for step in enumerate(steps)) + "finish 0\n"
 
 
-def files_of(steps: Sequence[str], ca_bundle: bytes | None = None) -> dict[str, bytes]:
-    """Absolute path → content of all that the container needs besides its workspace."""
-    files = {MAIN: main_script(len(steps)).encode()}
-    files |= {f"{_STEPS}/{position}": f"{step}\n".encode() for position, step in enumerate(steps)}
+def files_of(steps: Sequence[StepSpec | str], ca_bundle: bytes | None = None) -> dict[str, bytes]:
+    """Absolute path → content of all that the container needs besides its workspace. A text is a step without more."""
+    specs = [StepSpec(step, step) if isinstance(step, str) else step for step in steps]
+    files = {MAIN: main_script(specs).encode()}
+    for position, spec in enumerate(specs):
+        files |= files_of_step(position, spec)
     if ca_bundle is not None:
         files[CA_BUNDLE] = ca_bundle
     return files

@@ -12,8 +12,10 @@ import requests
 from runners.containers.executor import EngineGone
 from runners.containers.frames import FrameSplitter
 from runners.containers.journal import JournalText
+from runners.containers.script import GO
 
 CHUNK_BYTES = 256 * 1024
+_TELL_SECONDS = 1.0
 _PAUSE_SECONDS_MIN = 0.5
 _PAUSE_PER_REPLAY = 10.0  # at most about a tenth of the time is spent on reading a journal again and again
 
@@ -39,6 +41,24 @@ class Framed:
         except OSError:  # closed by us, or broken: the caller finds out which by asking for the container
             return None
         return self._frames.feed(data) if data else None
+
+    def tell(self, word: bytes) -> None:
+        """Write a line to the container. Raises EngineGone when the connection has ended."""
+        try:
+            self._connection.settimeout(_TELL_SECONDS)
+            self._connection.sendall(word + b"\n")
+        except OSError as error:
+            raise EngineGone(f"a container could not be told {word.decode()}: {error}") from error
+
+    def say(self, word: bytes) -> None:
+        """Write one line, wait until the engine has taken it, and close. Raises EngineGone as `tell`."""
+        try:
+            self.tell(word)
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
+                self._connection.recv(1)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """A shutdown wakes a reader in another thread, which closing alone would not."""
@@ -67,6 +87,10 @@ class Live:
     def read(self, timeout_seconds: float) -> bytes | None:
         data = self._framed.read(timeout_seconds)
         return self._text.feed(data) if data else data
+
+    def go(self) -> None:
+        """See Line.go."""
+        self._framed.tell(GO)
 
     def close(self) -> None:
         self._framed.close()

@@ -25,12 +25,13 @@ from runners.containers.executor import (
     Exit,
     ImageMissing,
     Limits,
+    Line,
     NoShell,
     Output,
     Ownership,
     State,
 )
-from runners.containers.script import archive, files_of
+from runners.containers.script import IN_VAIN, archive, files_of
 from runners.masking import LogFilter, needles_of
 from runners.recorder import Recorder
 from tests.lab.images import image
@@ -59,12 +60,12 @@ def executor(request: pytest.FixtureRequest, docker_executor: DockerExecutor) ->
 
 
 def owner() -> Ownership:
-    return Ownership(run=1, stage=2, attempt=next(_attempts), fence=1)
+    return Ownership(run=1, stage=2, attempt=next(_attempts))
 
 
 @pytest.fixture
 def prepared(executor: Executor, busybox_image: str) -> Callable[..., Container]:
-    """A container that has its steps and was not started."""
+    """A container that has its steps and was not started: once it is, it waits to be let go."""
 
     def prepare(*steps: str, **options: object) -> Container:
         container = executor.create(ContainerPlan(owner(), busybox_image, **options))  # type: ignore[arg-type]
@@ -90,10 +91,16 @@ def ended(executor: Executor, container: Container, limit_seconds: float = 60) -
     return end
 
 
-def run(executor: Executor, container: Container) -> tuple[bytes, Exit]:
-    output = executor.output(container)
+def let_go(executor: Executor, container: Container) -> Line:
+    line = executor.output(container)
     executor.start(container)
-    return read_all(output), ended(executor, container)
+    line.go()
+    return line
+
+
+def run(executor: Executor, container: Container) -> tuple[bytes, Exit]:
+    line = let_go(executor, container)
+    return read_all(line), ended(executor, container)
 
 
 def text_of(raw: bytes, steps: int = 9) -> str:
@@ -131,8 +138,7 @@ def test_an_unterminated_last_line_always_arrives(executor: Executor, prepared: 
 
 def test_a_reader_that_comes_three_seconds_late_loses_nothing(executor: Executor, prepared: Prepare) -> None:
     container = prepared("seq 1 400000")
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     time.sleep(3)
     raw = read_all(output)
 
@@ -190,8 +196,7 @@ def test_environment_variables_reach_every_step(executor: Executor, prepared: Pr
 
 def test_nothing_came_in_time_is_told_from_the_end(executor: Executor, prepared: Prepare) -> None:
     container = prepared("sleep 1; echo late")
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
 
     assert text_of(output.read(0.5) or b"") == ""
     assert output.read(0.1) == b""
@@ -201,8 +206,7 @@ def test_nothing_came_in_time_is_told_from_the_end(executor: Executor, prepared:
 
 def test_a_waiting_reader_is_woken_by_close_from_another_thread(executor: Executor, prepared: Prepare) -> None:
     container = prepared("sleep 60")
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     output.read(5)
     threading.Timer(0.3, output.close).start()
     began = time.monotonic()
@@ -214,8 +218,7 @@ def test_a_waiting_reader_is_woken_by_close_from_another_thread(executor: Execut
 def test_terminate_gives_a_step_time_to_clean_up(executor: Executor, prepared: Prepare) -> None:
     step = "trap 'sleep 1; echo cleaned; exit 0' TERM\necho ready\nwhile :; do sleep 0.1; done"
     container = prepared(step, "echo never")
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     raw = b""
     while b"ready" not in raw:
         raw += output.read(1) or b""
@@ -227,8 +230,7 @@ def test_terminate_gives_a_step_time_to_clean_up(executor: Executor, prepared: P
 
 def test_terminate_ends_a_step_that_does_not_care(executor: Executor, prepared: Prepare) -> None:
     container = prepared("echo ready; sleep 300", "echo never")
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     while b"ready" not in (output.read(1) or b""):
         pass
     executor.terminate(container)
@@ -244,8 +246,7 @@ def test_kill_ends_a_step_that_ignores_terminate_and_its_five_hundred_children(
         i=0; while [ $i -lt 500 ]; do setsid sleep 300 & i=$((i+1)); done
         echo ready; while :; do sleep 1; done"""
     container = prepared(step)
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     raw = b""
     while b"ready" not in raw:
         raw += output.read(1) or b""
@@ -312,10 +313,10 @@ def test_a_command_not_found_is_no_missing_shell(executor: Executor, prepared: P
 
 def test_create_gives_what_another_runner_created(executor: Executor, busybox_image: str) -> None:
     plan = ContainerPlan(owner(), busybox_image)
-    assert executor.find(plan.owner.attempt) is None
+    assert executor.find(plan.owner) is None
     first = executor.create(plan)
 
-    assert executor.create(plan) == first == executor.find(plan.owner.attempt)
+    assert executor.create(plan) == first == executor.find(plan.owner)
     assert first.state == State.CREATED
 
 
@@ -357,6 +358,7 @@ def test_eight_runners_at_once_create_one_container(busybox_image: str, server: 
         assert len(made) == 8
         assert {container.id for container in made} == {made[0].id}
         executors[0].start(made[0])
+        executors[2].go(made[0])
         assert ended(executors[1], made[0]).code != 0  # it has no script
     finally:
         executors[0].remove(made[0])
@@ -380,6 +382,7 @@ def test_a_container_that_the_engine_runs_again_only_repeats_its_code(
     container = prepared("echo once; exit 3")
     run(executor, container)
     engine.containers.get(container.id).start()
+    executor.go(container)
 
     assert ended(executor, container) == Exit(3)
     assert text_of(read_all(executor.journal(container))) == "once\n"
@@ -391,8 +394,7 @@ def test_a_takeover_in_the_middle_reads_on_exactly(executor: Executor, prepared:
         "i=0; while [ $i -lt 300 ]; do echo line $i é hunter2hunter2; sleep 0.01; i=$((i+1)); done; printf hunter2hun"
     )
     container = prepared(step)
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     first = LogFilter([secret], steps=1)
     stored, raw_until, raw_size = b"", 0, 0
     while raw_size < 3000:
@@ -401,7 +403,7 @@ def test_a_takeover_in_the_middle_reads_on_exactly(executor: Executor, prepared:
         stored, raw_until, raw_size = stored + piece.data, piece.raw_until, raw_size + len(raw)
     output.close()
 
-    found = executor.find(container.owner.attempt)
+    found = executor.find(container.owner)
     assert found is not None
     second = LogFilter([secret], steps=1, raw_from=raw_until, log_from=len(stored))
     stored += second.feed(read_all(executor.journal(found, raw_until))).data
@@ -451,10 +453,100 @@ def test_a_removed_container_is_found_by_nobody(executor: Executor, prepared: Pr
     executor.remove(container)
     executor.remove(container)
 
-    assert executor.find(container.owner.attempt) is None
+    assert executor.find(container.owner) is None
     assert executor.ours() == []
     with pytest.raises(ContainerGone):
         executor.wait(container, 1)
+
+
+def test_a_started_container_waits_to_be_let_go(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("cat late")
+    line = executor.output(container)
+    executor.start(container)
+    assert line.read(0.5) == b""
+    executor.put(container, archive({"/workspace/late": b"what came in while it waited\n"}))
+    line.go()
+
+    assert text_of(read_all(line)) == "what came in while it waited\n"
+    assert ended(executor, container).code == 0
+
+
+def test_a_container_is_filled_as_well_after_its_start(executor: Executor, busybox_image: str) -> None:
+    container = executor.create(ContainerPlan(owner(), busybox_image))
+    line = executor.output(container)
+    executor.start(container)
+    executor.put(container, archive(files_of(["echo hello"])))
+    line.go()
+
+    assert text_of(read_all(line)) == "hello\n"
+
+
+def test_go_may_be_said_again_by_anybody_and_runs_the_script_once(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("echo once; sleep 4; echo twice >&2")
+    line = let_go(executor, container)
+    for _ in range(3):
+        executor.go(container)
+        line.go()
+
+    assert text_of(read_all(line)) == "once\ntwice\n"
+    executor.go(container)
+    assert ended(executor, container) == Exit(0)
+    assert text_of(read_all(executor.journal(container))) == "once\ntwice\n"
+
+
+def test_another_runner_lets_go_what_the_first_has_started(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("sleep 0.5; echo done")
+    first = executor.output(container)
+    executor.start(container)
+    executor.go(container)
+    first.close()
+
+    assert text_of(read_all(executor.journal(container))) == "done\n"
+    assert ended(executor, container).code == 0
+
+
+def test_what_nobody_has_let_go_ends_when_its_runner_goes_away(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("echo never")
+    line = executor.output(container)
+    executor.start(container)
+    assert executor.wait(container, 0.5) is None
+    line.close()
+
+    assert ended(executor, container, 10).code == IN_VAIN
+    assert read_all(executor.journal(container)) == b""
+
+
+def test_a_waiting_container_can_be_told_to_end(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("echo never")
+    line = executor.output(container)
+    executor.start(container)
+    executor.terminate(container)
+
+    assert ended(executor, container, 10).code == 143
+    assert read_all(line) == b""
+
+
+def test_only_what_does_not_run_is_discarded(executor: Executor, prepared: Prepare) -> None:
+    container = prepared("echo never")
+    line = executor.output(container)
+    executor.start(container)
+    executor.discard(container)
+    assert executor.find(container.owner) is not None
+    line.close()
+    ended(executor, container, 10)
+    executor.discard(container)
+
+    assert executor.ours() == []
+
+
+def test_the_seal_of_a_container_can_be_read_again(executor: Executor, busybox_image: str) -> None:
+    plan = ContainerPlan(owner(), busybox_image, seal="abc")
+    assert executor.create(plan).seal == "abc"
+    found = executor.find(plan.owner)
+
+    assert found is not None
+    assert (found.seal, executor.ours()[0].seal) == ("abc", "abc")
+    assert abs(executor.ours()[0].made_at - time.time()) < 60
 
 
 def test_ours_are_listed_and_strangers_are_not(executor: Executor, prepared: Prepare, engine: DockerClient) -> None:
@@ -485,8 +577,7 @@ def test_a_million_lines_come_nearly_as_fast_as_from_the_engines_own_client(
     began = time.monotonic()
     container = prepared(step)
     log = Recorder(needles_of(["a-secret-value"]), lambda batch: sizes.append(len(batch.data)), steps=1)
-    output = executor.output(container)
-    executor.start(container)
+    output = let_go(executor, container)
     while (raw := output.read(0.1)) is not None:
         log.feed(raw)
     log.finish()

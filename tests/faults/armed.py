@@ -29,7 +29,7 @@ class Trap:
         self._directory = directory
         self._points = [point for point in POINTS if point.process == process]
         self._beginnings = _BEGINNINGS.get(process, {})
-        self._title = ""
+        self._title = self._stage = ""
         self._calls: dict[str, int] = {}
 
     def arm(self) -> None:
@@ -55,7 +55,7 @@ class Trap:
     def _with_title(self, title_of: Call, original: Call) -> Call:
         @functools.wraps(original)
         def called(*args: Any, **kwargs: Any) -> Any:
-            self._title = title_of(*args)
+            self._title, self._stage = title_of(*args)
             result = original(*args, **kwargs)
             self._note_begun()
             return result
@@ -63,7 +63,7 @@ class Trap:
         return called
 
     def _is_due(self, point: Point) -> bool:
-        if point.name != self._title:
+        if point.name != self._title or point.stage not in ("", self._stage):
             return False
         self._calls[point.name] = self._calls.get(point.name, 0) + 1
         return self._calls[point.name] == point.nth
@@ -82,24 +82,24 @@ class Trap:
             notes.write(f"{time.time()}\n")
 
 
-def _title_of_stage(stage_id: int, _owner: str) -> str:
+def _title_of_stage(stage_id: int, *_: object) -> tuple[str, str]:
     from pipelines.runs.models import Stage
 
-    return Stage.objects.values_list("run__title", flat=True).get(pk=stage_id)
+    return Stage.objects.values_list("run__title", "name").get(pk=stage_id)
 
 
-def _title_of_deploy(deploy_id: int, _owner: str) -> str:
+def _title_of_deploy(deploy_id: int, *_: object) -> tuple[str, str]:
     from pipelines.deploys.models import Deploy
 
-    return Deploy.objects.values_list("release__title", flat=True).get(pk=deploy_id)
+    return Deploy.objects.values_list("release__title", flat=True).get(pk=deploy_id), ""
 
 
-# Process → where its work begins → the title of the commit that it is for.
+# Process → where its work begins → the title of the commit that it is for, and the name of the stage.
 _BEGINNINGS: dict[str, dict[str, Call]] = {
-    "web": {"server.scm.deliveries.receive": lambda _project, incoming: incoming.title},
+    "web": {"server.scm.deliveries.receive": lambda _project, incoming, *_: (incoming.title, "")},
     "control": {
-        "runners.planning.plan": lambda run: run.title,
-        "pipelines.deploys.releases.release": lambda run: run.title,
+        "runners.planning.plan": lambda run: (run.title, ""),
+        "pipelines.deploys.releases.release": lambda run: (run.title, ""),
     },
     "stage": {"pipelines.runs.lifecycle.claim_stage": _title_of_stage},
     "deploy": {"pipelines.deploys.lifecycle.claim_deploy": _title_of_deploy},

@@ -11,11 +11,12 @@ from tests.lab.server import SERVER_LABEL
 
 
 class EngineEvents:
-    """Listens from its entry on. `made` and `started`: attempt → ids of containers, one for each time."""
+    """Listens from its entry on. `made` and `started`: stage and number of the attempt → ids of containers, one for
+    each time."""
 
     def __init__(self, engine: DockerClient, server: str) -> None:
-        self.made: dict[int, list[str]] = defaultdict(list)
-        self.started: dict[int, list[str]] = defaultdict(list)
+        self.made: dict[tuple[int, int], list[str]] = defaultdict(list)
+        self.started: dict[tuple[int, int], list[str]] = defaultdict(list)
         wanted = {"label": f"{SERVER_LABEL}={server}", "type": "container", "event": ["create", "start"]}
         self._stream: Any = engine.events(decode=True, filters=wanted)
         self._thread = threading.Thread(target=self._listen, name="engine events", daemon=True)
@@ -32,5 +33,6 @@ class EngineEvents:
 
     def _listen(self) -> None:
         for event in self._stream:
-            attempt = int(event["Actor"]["Attributes"]["slipway.attempt"])
+            labels = event["Actor"]["Attributes"]
+            attempt = int(labels["slipway.stage"]), int(labels["slipway.attempt"])
             (self.made if event["Action"] == "create" else self.started)[attempt].append(event["Actor"]["ID"])

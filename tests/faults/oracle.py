@@ -42,8 +42,9 @@ def _of_containers(town: Town, task: Task, run: RunSeen) -> Iterator[str]:
     if (hits := town.hits[task.call]) != 1:
         yield f"its side effect came {hits} times"
     for attempt in run.attempts:
-        made, started = town.events.made[attempt.id], town.events.started[attempt.id]
-        if made != [attempt.container] or started != [attempt.container]:
+        # One that was made and started, and not let go, is made anew; what was let go is the last.
+        made, started = (times[attempt.stage, attempt.number] for times in (town.events.made, town.events.started))
+        if made[-1:] != [attempt.container] or started[-1:] != [attempt.container] or len(set(started)) != len(started):
             yield f"containers {made} made and {started} started, {attempt.container} noted"
 
 

@@ -17,13 +17,15 @@ class Work(StrEnum):
     PASSES = "passes"
     FAILS = "fails"
     STOPPED = "stopped"
+    CHAINS = "chains"
     SHIPS = "ships"
     BREAKS = "breaks"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`process` kills itself at the `nth` call of `target` that belongs to the run whose commit is titled `name`."""
+    """`process` kills itself at the `nth` call of `target` that belongs to the run whose commit is titled `name`, and
+    to this `stage` of it, if one is named."""
 
     name: str
     process: str
@@ -33,6 +35,7 @@ class Point:
     nth: int = 1
     is_short: bool = True
     """Whether it belongs to every run of the suite, and not only to the long one."""
+    stage: str = ""
 
 
 _B, _A = When.BEFORE, When.AFTER
@@ -40,7 +43,8 @@ _DOCKER = "runners.containers.docker.DockerExecutor"
 _RUNS = "pipelines.runs.lifecycle"
 _DEPLOYS = "pipelines.deploys.lifecycle"
 _LANE = "runners.hosts.lane.Lane"
-_FAILS, _SHIPS, _BREAKS = Work.FAILS, Work.SHIPS, Work.BREAKS
+_FAILS, _SHIPS, _BREAKS, _CHAINS = Work.FAILS, Work.SHIPS, Work.BREAKS, Work.CHAINS
+_GO = "runners.containers.streams.Live.go"
 
 POINTS = (
     Point("webhook stored, nobody rung", "web", _B, "runners.queue.bell.Bell.ring"),
@@ -50,15 +54,22 @@ POINTS = (
     Point("rung, not claimed", "stage", _B, f"{_RUNS}.claim_stage", is_short=False),
     Point("claimed, no container", "stage", _A, f"{_RUNS}.claim_stage"),
     Point("container created, not noted", "stage", _A, f"{_DOCKER}.create"),
-    Point("container filled, not started", "stage", _B, f"{_DOCKER}.start", is_short=False),
-    Point("container started", "stage", _A, f"{_DOCKER}.start"),
+    Point("container created, not started", "stage", _B, f"{_DOCKER}.start", is_short=False),
+    Point("container started, not filled", "stage", _A, f"{_DOCKER}.start"),
+    Point("container filled, not noted", "stage", _A, "runners.containers.preparation.open_container", is_short=False),
+    Point("container noted, not let go", "stage", _B, _GO, is_short=False),
+    Point("container let go, nothing heard", "stage", _A, _GO),
+    Point("next container made, not claimed", "stage", _A, "runners.containers.ahead._make", _CHAINS),
+    Point("next container being made", "stage", _B, f"{_DOCKER}.put", _CHAINS, nth=2, is_short=False),
+    Point("next container taken, not let go", "stage", _B, _GO, _CHAINS, stage="work"),
+    Point("next container let go, nothing heard", "stage", _A, _GO, _CHAINS, is_short=False, stage="work"),
     Point("a chunk written, not committed", "stage", _A, "pipelines.logs.store.append", _FAILS, nth=2),
     Point("between two chunks", "stage", _A, "pipelines.runs.output.append", nth=2, is_short=False),
     Point("one of two artifacts stored", "stage", _A, "runners.artifacts._collect"),
     Point("container ended, no verdict", "stage", _B, f"{_RUNS}.finish_attempt", _FAILS),
     Point("cancelled, container told to end", "stage", _A, f"{_DOCKER}.terminate", Work.STOPPED, is_short=False),
     Point("verdict, run not settled", "stage", _B, f"{_RUNS}.settle", _FAILS, is_short=False),
-    Point("verdict, container not removed", "stage", _B, f"{_DOCKER}.remove"),
+    Point("verdict, container not removed", "stage", _B, "runners.containers.clearing.Clearing.later"),
     Point("run green, no release", "control", _B, "pipelines.deploys.releases.release", _SHIPS, is_short=False),
     Point("release cut", "control", _A, "pipelines.deploys.releases.release", _SHIPS),
     Point("deploy claimed", "deploy", _A, f"{_DEPLOYS}.claim_deploy", _SHIPS, is_short=False),

@@ -18,9 +18,11 @@ PROJECT = "shop"
 
 @dataclass(frozen=True, slots=True)
 class AttemptSeen:
-    """An attempt of a stage, with its whole log."""
+    """An attempt of the stage `work`, with its whole log."""
 
     id: int
+    stage: int
+    number: int
     status: str
     exit_code: int | None
     container: str
@@ -153,7 +155,8 @@ def broken_logs() -> list[int]:
 
 def _run(run: Run) -> RunSeen:
     release = Release.objects.select_related("overtaken_by").filter(run=run).first()
-    attempts = Attempt.objects.filter(stage__run=run).select_related("log").prefetch_related("artifacts").order_by("pk")
+    works = Attempt.objects.filter(stage__run=run, stage__name="work")
+    attempts = works.select_related("log").prefetch_related("artifacts").order_by("pk")
     deploys = Deploy.objects.filter(release__run=run).select_related("release", "log").order_by("pk")
     return RunSeen(
         run.pk,
@@ -175,7 +178,16 @@ def _attempt(attempt: Attempt) -> AttemptSeen:
     kept = tuple(sorted(artifact.path for artifact in attempt.artifacts.all()))
     text = b"".join(store.read(attempt.log))
     return AttemptSeen(
-        attempt.pk, attempt.status, attempt.exit_code, attempt.container, attempt.owner, attempt.fence, text, kept
+        attempt.pk,
+        attempt.stage_id,
+        attempt.number,
+        attempt.status,
+        attempt.exit_code,
+        attempt.container,
+        attempt.owner,
+        attempt.fence,
+        text,
+        kept,
     )
 
 

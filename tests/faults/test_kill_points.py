@@ -35,15 +35,20 @@ class Told:
 
 
 def test_whatever_is_killed_at_a_named_point_the_run_ends_as_it_would_have(tmp_path: Path) -> None:
-    tell([point for point in POINTS if point.is_short], tmp_path)
+    tell([point for point in POINTS if point.is_short and point.work is not Work.CHAINS], tmp_path)
 
 
 @pytest.mark.faults
 def test_whatever_is_killed_at_any_named_point_the_run_ends_as_it_would_have(tmp_path: Path) -> None:
-    tell(POINTS, tmp_path)
+    tell([point for point in POINTS if point.work is not Work.CHAINS], tmp_path)
 
 
-def tell(points: Sequence[Point], directory: Path) -> None:
+def test_whatever_is_killed_around_a_container_made_ahead_the_run_ends_as_it_would_have(tmp_path: Path) -> None:
+    """One after the other: nothing is made ahead while others wait for a worker."""
+    tell([point for point in POINTS if point.work is Work.CHAINS], tmp_path, at_once=1)
+
+
+def tell(points: Sequence[Point], directory: Path, at_once: int = AT_ONCE) -> None:
     """The story: push a commit for every point, a few at a time, wait for the end of all, and judge each."""
     patience_seconds = RECOVERY_SECONDS_MAX * slowness()
     with town(directory, program=_ARMED, **_WORKERS) as here:
@@ -54,7 +59,7 @@ def tell(points: Sequence[Point], directory: Path) -> None:
             here.push(task)
         here.await_end(240)
         for task in tasks:
-            here.make_room(AT_ONCE)
+            here.make_room(at_once)
             here.push(task)
             if task.work is Work.STOPPED:
                 here.await_output(task)

@@ -21,7 +21,7 @@ from tests.faults.work import Task
 AT_ONCE = 6
 PAUSE_SECONDS = 1.2  # between two kills, on average, on a quiet machine
 SHOPS = ("shop-a", "shop-b")
-_WORKS = (Work.PASSES, Work.PASSES, Work.FAILS, Work.SHIPS, Work.BREAKS)
+_WORKS = (Work.PASSES, Work.CHAINS, Work.FAILS, Work.SHIPS, Work.BREAKS)
 
 
 def test_ten_random_kills_leave_no_trace(tmp_path: Path) -> None:

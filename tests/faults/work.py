@@ -14,7 +14,7 @@ _ENDS = {Work.FAILS: ("failed", 7), Work.STOPPED: ("cancelled", 143)}
 _SPEC = """\
 image: "@IMAGE@"
 stages:
-  work:
+@BEFORE@  work:
     secrets: [@SECRET@]
     steps:
       - |
@@ -29,6 +29,10 @@ stages:
         printf 'signed %s, without an end' "$@SECRET@"
       - mkdir dist; echo @KEY@ | tee dist/app kept; @FATE@; printf 'the last word'; exit @CODE@
     artifacts: [dist/, kept]
+"""
+_BEFORE = """\
+  first:
+    steps: [sleep 1.5]
 """
 _DEPLOY = """\
 deploy:
@@ -46,7 +50,7 @@ deploy:
 class Task:
     """One commit: what it does, under a key that nothing else has; `slug` names its branch and its environment.
 
-    Its stage prints for `seconds`, its migration for `migration_seconds`.
+    Its stage `work` prints for `seconds`, its migration for `migration_seconds`.
     """
 
     key: str
@@ -103,7 +107,8 @@ class Task:
             "FATE": "true" if self.work is Work.BREAKS else "touch dist/healthy",
             "CODE": str(self.exit_code),
         }
-        return _filled(_SPEC + _DEPLOY if self.is_shipped else _SPEC, values)
+        before = _BEFORE if self.work is Work.CHAINS else ""
+        return _filled((_SPEC + _DEPLOY if self.is_shipped else _SPEC).replace("@BEFORE@", before), values)
 
 
 def migration_output() -> bytes:

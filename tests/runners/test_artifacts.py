@@ -7,6 +7,7 @@ import os
 import secrets
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,11 @@ def after(executor: DockerExecutor, busybox_image: str) -> Callable[[str], Conta
     """A container in which a step has run and ended."""
 
     def run(step: str) -> Container:
-        container = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts), 1), busybox_image))
-        executor.put(container, archive(files_of([step])))
-        executor.start(container)
+        container = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts)), busybox_image))
+        with closing(executor.output(container)) as line:
+            executor.start(container)
+            executor.put(container, archive(files_of([step])))
+            line.go()
         end = executor.wait(container, 60)
         assert end is not None
         assert end.code == 0
@@ -77,15 +80,17 @@ def test_an_artifact_travels_from_one_stage_into_another(
 ) -> None:
     first = after("mkdir -p dist/sub; echo hello >dist/sub/file; ln -s sub/file dist/link; echo é >dist/é")
     [collected] = collect(executor, first, ["./dist/"])
-    second = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts), 1), busybox_image))
-    executor.put(second, archive(files_of(["ls -lR dist | grep -v total; cat dist/link dist/é"])))
-    executor.put(second, artifacts.stream(collected.storage_name, collected.digest), "/workspace")
-    executor.start(second)
+    second = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts)), busybox_image))
+    with closing(executor.output(second)) as line:
+        executor.start(second)
+        executor.put(second, archive(files_of(["ls -lR dist | grep -v total; cat dist/link dist/é"])))
+        executor.put(second, artifacts.stream(collected.storage_name, collected.digest), "/workspace")
+        line.go()
     executor.wait(second, 60)
-    output = executor.journal(second)
     text = b""
-    while (data := output.read(1)) is not None:
-        text += data
+    with closing(executor.journal(second)) as output:
+        while (data := output.read(1)) is not None:
+            text += data
 
     assert b"hello\n\xc3\xa9\n" in text
     assert (collected.path, collected.files) == ("dist", 3)

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 import urllib.parse
 from collections.abc import Callable
 from itertools import accumulate, pairwise
@@ -86,6 +87,30 @@ def test_base64_of_a_text_around_a_secret_does_not_show_it(
 
     assert REPLACEMENT in data
     assert len(data) <= len(around[0] + around[1]) * 4 / 3 + 12
+
+
+def test_a_long_secret_is_masked_as_programs_break_it_into_lines() -> None:
+    secret = "".join(f"{number:04d}-secret\n" for number in range(40))
+    raw = secret.encode()
+    printed = [
+        subprocess.run(command, input=raw, capture_output=True, check=True).stdout
+        for command in (["base64"], ["base64", "-w", "64"], ["base64", "-w", "0"])
+    ]
+    printed.append(b"".join(raw.hex()[at : at + 60].encode() + b"\n" for at in range(0, len(raw) * 2, 60)))
+    for text in printed:
+        for size in (1, 7, 10_000):
+            masker = Masker(needles_of([secret]))
+            parts = [masker.feed(text[at : at + size]).data for at in range(0, len(text), size)]
+            shown = b"".join((*parts, masker.finish().data))
+            assert len(shown.replace(b"***", b"").replace(b"\n", b"")) < 12, shown
+
+
+def test_what_comes_a_byte_an_hour_is_held_back_for_as_long() -> None:
+    masker = Masker([b"hunter2hunter2"])
+    for letter in b"hunter2hunter":
+        assert masker.feed(bytes([letter])).data == b""
+        assert masker.feed(b"").data == b""  # nothing came for a while
+    assert masker.feed(b"2").data == b"***"
 
 
 def test_short_lines_of_a_secret_do_not_blank_out_ordinary_words() -> None:

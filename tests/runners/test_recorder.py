@@ -89,6 +89,25 @@ def test_marks_come_with_the_text_before_them() -> None:
     ]
 
 
+def test_a_mark_alone_keeps_the_line_after_it_from_no_second() -> None:
+    stored = Stored()
+    log = recorder(stored)
+    log.feed(b"\x1b]slipway;0;begin\x07")
+    assert stored == []
+    log.feed(b"the first line\n")
+
+    assert [(batch.data, len(batch.marks)) for batch in stored] == [(b"the first line\n", 1)]
+
+
+def test_a_mark_that_nothing_follows_is_stored_after_a_silence() -> None:
+    stored = Stored()
+    log = recorder(stored)
+    log.feed(b"\x1b]slipway;0;begin\x07")
+    log.feed(b"")
+
+    assert [(batch.data, len(batch.marks)) for batch in stored] == [(b"", 1)]
+
+
 def test_a_recorder_that_takes_over_counts_on() -> None:
     stored = Stored()
     log = recorder(stored, raw_from=100, log_from=40)

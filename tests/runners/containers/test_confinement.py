@@ -4,21 +4,24 @@ import dataclasses
 
 import pytest
 
+from runners.containers import service_body
+from runners.containers.beside import ServicePlan
 from runners.containers.confinement import container_body, labels_of, owner_of
 from runners.containers.executor import ContainerPlan, Limits, Ownership
+from runners.containers.script import WAIT
 
 PLAN = ContainerPlan(
-    owner=Ownership(run=11, stage=22, attempt=33, fence=44),
+    owner=Ownership(run=11, stage=22, attempt=33),
     image="python:3.12",
     environ={"A": "b=c\nd"},
     limits=Limits(memory_bytes=1000, cpus=1.5, pids=99),
+    seal="sealed",
 )
 LABELS = {
     "slipway.server": "abc",
     "slipway.run": "11",
     "slipway.stage": "22",
     "slipway.attempt": "33",
-    "slipway.fence": "44",
 }
 
 
@@ -26,15 +29,16 @@ def test_a_container_is_confined_exactly_so() -> None:
     assert container_body("abc", PLAN, "network-id") == {
         "Image": "python:3.12",
         "Entrypoint": ["/bin/sh"],
-        "Cmd": ["/slipway/main"],
+        "Cmd": ["-c", WAIT],
         "Env": ["A=b=c\nd", "TINI_KILL_PROCESS_GROUP=1"],
         "User": "0:0",
         "WorkingDir": "/workspace",
-        "Labels": LABELS,
+        "Labels": LABELS | {"slipway.seal": "sealed"},
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
-        "AttachStdin": False,
-        "OpenStdin": False,
+        "AttachStdin": True,
+        "OpenStdin": True,
+        "StdinOnce": True,
         "Tty": False,
         "HostConfig": {
             "Init": True,
@@ -57,7 +61,7 @@ def test_a_container_is_confined_exactly_so() -> None:
             "Mounts": [
                 {
                     "Type": "volume",
-                    "Source": "slipway-abc-33",
+                    "Source": "slipway-abc-22-33",
                     "Target": "/workspace",
                     "VolumeOptions": {"NoCopy": True, "Labels": LABELS},
                 }
@@ -67,7 +71,29 @@ def test_a_container_is_confined_exactly_so() -> None:
 
 
 def test_a_stage_decides_nothing_about_its_container_but_image_environment_and_limits() -> None:
-    assert [field.name for field in dataclasses.fields(ContainerPlan)] == ["owner", "image", "environ", "limits"]
+    names = [field.name for field in dataclasses.fields(ContainerPlan)]
+
+    assert names == ["owner", "image", "environ", "limits", "access", "has_company", "privileged", "seal"]
+
+
+def test_a_service_is_confined_as_a_stage_without_its_workspace() -> None:
+    plan = ServicePlan(PLAN.owner, "db", "postgres:16", {"A": "b"}, ("postgres", "-c", "fsync=off"), PLAN.limits)
+    body = service_body.body_of("abc", plan, "network-id")
+    stage = container_body("abc", PLAN, "network-id")["HostConfig"]
+
+    assert body["HostConfig"] == {key: value for key, value in stage.items() if key != "Mounts"}
+    assert body["Labels"] == {**LABELS, "slipway.service": "db"}
+    assert (body["Image"], body["Cmd"], body["Hostname"]) == ("postgres:16", ["postgres", "-c", "fsync=off"], "db")
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"network-id": {"Aliases": ["db"]}}}
+    assert body["Healthcheck"] == {"Test": ["NONE"]}
+
+
+def test_only_a_privileged_stage_is_unconfined_and_still_has_no_mount_and_no_name_space_of_the_machine() -> None:
+    confined = container_body("abc", PLAN, "network-id")["HostConfig"]
+    body = container_body("abc", dataclasses.replace(PLAN, privileged=True), "network-id")["HostConfig"]
+
+    assert {key for key in body if body[key] != confined[key]} == {"Privileged", "CapDrop", "CapAdd", "SecurityOpt"}
+    assert body["Privileged"] is True
 
 
 def test_labels_tell_the_owner_again() -> None:

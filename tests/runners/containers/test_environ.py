@@ -24,7 +24,27 @@ def test_a_branch_named_like_a_tag_is_no_tag() -> None:
 
 
 def test_the_table_names_every_variable() -> None:
-    table = set(re.findall(r"\b(?:CI|SLIPWAY(?:_[A-Z_]+)?)\b", environ.__doc__.split("With a CA")[0]))
+    table = set(re.findall(r"\b(?:CI|SLIPWAY(?:_[A-Z_]+)?)\b", environ.__doc__.split("In names made")[0]))
 
-    assert table == set(variables(PUSH))
+    assert {name for name in table if not name.endswith("_")} == set(variables(PUSH))
     assert all(name in environ.__doc__ for name in trust_variables())
+
+
+def test_values_of_the_matrix_and_parameters_have_names_that_shells_take() -> None:
+    about = replace(PUSH, values={"python": "3.12", "os-name": "debian $(id)"}, parameters={"dry_run": "true"})
+    env = variables(about)
+
+    assert env["SLIPWAY_MATRIX_PYTHON"] == "3.12"
+    assert env["SLIPWAY_MATRIX_OS_NAME"] == "debian $(id)"
+    assert env["SLIPWAY_PARAM_DRY_RUN"] == "true"
+
+
+def test_a_commit_message_is_cut_at_a_character_and_holds_no_nul() -> None:
+    env = variables(replace(PUSH, message="a" + "é" * 20_000, title="x\0y"))
+
+    assert env["SLIPWAY_MESSAGE"] == "a" + "é" * 8191
+    assert env["SLIPWAY_TITLE"] == "xy"
+
+
+def test_the_target_of_a_pull_request_is_a_branch() -> None:
+    assert variables(replace(PUSH, target="refs/heads/main"))["SLIPWAY_TARGET"] == "main"

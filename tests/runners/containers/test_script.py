@@ -3,6 +3,7 @@
 import io
 import tarfile
 
+from pipelines.spec.model import StepSpec
 from runners.containers.script import CA_BUNDLE, MAIN, archive, files_of, main_script
 
 
@@ -16,7 +17,9 @@ def test_each_step_is_a_file_and_a_line_of_the_main_script() -> None:
 
 
 def test_nothing_of_a_step_gets_into_the_main_script() -> None:
-    assert main_script(1).encode() == files_of(["'; rm -rf /; '"])[MAIN]
+    step = StepSpec("'; rm -rf /; '", "'; rm -rf /; '", workdir="$(rm -rf /)", env={"A": "`rm -rf /`"})
+
+    assert main_script([step]) == main_script([StepSpec("a", "b")])
 
 
 def test_files_and_workspace_are_one_archive() -> None:

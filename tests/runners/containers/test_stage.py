@@ -20,12 +20,15 @@ from pytest_django.fixtures import Settings
 from pipelines.errors import LostRace, SystemFault
 from pipelines.logs import store as logs
 from pipelines.projects.models import Secret
+from pipelines.reports.models import Report
 from pipelines.runs import lifecycle
 from pipelines.runs.lifecycle import Claim
 from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states.status import Status
-from runners.containers import listening, stage
+from runners.containers import ahead, listening, stage, sweeping, waiting
+from runners.containers.clearing import clearing
 from runners.containers.docker import DockerExecutor, open_executor
+from runners.containers.executor import Container, State
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +43,8 @@ def server(settings: Settings, tmp_path: Path) -> Iterator[DockerExecutor]:
     settings.MEDIA_ROOT = tmp_path / "storage"
     executor = open_executor()
     yield executor
+    waiting.room.keep()
+    clearing.finish(20)
     for container in executor.ours():
         executor.remove(container)
     executor.remove_network()
@@ -91,6 +96,11 @@ def performed(run: Run, name: str = "") -> Attempt:
     return claim.attempt
 
 
+def left(server: DockerExecutor) -> list[Container]:
+    assert clearing.finish(20)
+    return server.ours()
+
+
 def text_of(attempt: Attempt) -> str:
     attempt.log.refresh_from_db()
     return b"".join(logs.read(attempt.log)).decode()
@@ -134,7 +144,7 @@ def test_a_stage_runs_its_steps_on_the_commit(planned: Planned, server: DockerEx
         (1, 22, attempt.log.size, 0),
     ]
     assert run.status == Status.SUCCEEDED
-    assert server.ours() == []
+    assert left(server) == []
 
 
 def test_a_failed_step_fails_the_stage_and_says_which(planned: Planned, server: DockerExecutor) -> None:
@@ -146,7 +156,7 @@ def test_a_failed_step_fails_the_stage_and_says_which(planned: Planned, server: 
     assert (attempt.status, attempt.exit_code) == (Status.FAILED, 3)
     assert attempt.reason == "step 2, unit tests, ended with code 3"
     assert Stage.objects.get(run=run, name="ship").status == Status.SKIPPED
-    assert server.ours() == []
+    assert left(server) == []
 
 
 def test_what_a_stage_keeps_lies_in_the_workspace_of_the_next(planned: Planned) -> None:
@@ -235,7 +245,7 @@ def test_a_cancelled_stage_that_ignores_it_is_killed(
     attempt = Attempt.objects.get(pk=claim.attempt.pk)
 
     assert (attempt.status, attempt.reason, run.status) == (Status.CANCELLED, "cancelled by ada (#1)", Status.CANCELLED)
-    assert server.ours() == []
+    assert left(server) == []
 
 
 def test_a_log_beyond_its_limit_stops_the_stage(planned: Planned, settings: Settings) -> None:
@@ -297,6 +307,9 @@ MOMENTS = [
     ("after", "runners.containers.docker.DockerExecutor.put"),
     ("before", "runners.containers.docker.DockerExecutor.start"),
     ("after", "runners.containers.docker.DockerExecutor.start"),
+    ("before", "runners.containers.preparation.supply"),
+    ("before", "runners.containers.streams.Live.go"),
+    ("after", "runners.containers.streams.Live.go"),
     ("before", "pipelines.runs.output.append"),
     ("after", "pipelines.runs.output.append"),
     ("before", "runners.containers.docker.DockerExecutor.wait"),
@@ -335,7 +348,153 @@ def test_a_runner_that_dies_at_any_moment_changes_nothing(
     assert [step.exit_code for step in attempt.steps.order_by("position")] == [0, 0]
     assert [artifact.path for artifact in attempt.artifacts.all()] == ["side"]
     assert logs.doubled_or_missing() == []
-    assert server.ours() == []
+    assert left(server) == []
+
+
+TWO = """\
+  build:
+    artifacts: [made]
+    steps: [echo build >made; sleep 1]
+  test:
+    needs: [build]
+    secrets: [TOKEN]
+    steps: [cat made; echo $TOKEN $SLIPWAY_STAGE $SLIPWAY_ATTEMPT]
+"""
+TWO_TEXT = "build\n*** test 1\n"
+
+
+def waiting_for(server: DockerExecutor, name: str) -> list[Container]:
+    pk = Stage.objects.get(name=name).pk
+    return [container for container in server.ours() if container.owner.stage == pk]
+
+
+def made_ahead(server: DockerExecutor, name: str) -> Container:
+    until(lambda: any(container.state == State.RUNNING for container in waiting_for(server, name)))
+    return waiting_for(server, name)[0]
+
+
+def test_the_container_of_the_next_stage_is_made_while_one_runs_and_is_the_one_that_it_gets(
+    planned: Planned, server: DockerExecutor
+) -> None:
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    ready = made_ahead(server, "test")
+    first.join(20)
+    attempt = performed(run, "test")
+
+    assert (attempt.status, attempt.container) == (Status.SUCCEEDED, ready.id)
+    assert text_of(attempt) == TWO_TEXT
+    assert left(server) == []
+
+
+@pytest.mark.parametrize("change", ["secret", "limit"])
+def test_what_was_made_ahead_is_not_used_when_something_was_changed_meanwhile(
+    planned: Planned, server: DockerExecutor, settings: Settings, change: str
+) -> None:
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    ready = made_ahead(server, "test")
+    first.join(20)
+    if change == "secret":
+        Secret.objects.update(value="rotated-meanwhile")
+    else:
+        settings.SLIPWAY_STAGE_PIDS = 100
+    attempt = performed(run, "test")
+
+    assert attempt.status == Status.SUCCEEDED
+    assert attempt.container != ready.id
+    assert text_of(attempt) == TWO_TEXT
+    assert left(server) == []
+
+
+def test_what_was_made_ahead_of_a_stage_that_never_comes_is_removed(planned: Planned, server: DockerExecutor) -> None:
+    run = planned(TWO.replace("sleep 1", "sleep 2; exit 1"), TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    made_ahead(server, "test")
+    first.join(20)
+
+    assert Stage.objects.get(name="test").status == Status.SKIPPED
+    assert left(server) == []
+
+
+def test_what_was_made_ahead_and_was_ended_meanwhile_is_made_anew(
+    planned: Planned, server: DockerExecutor, engine: DockerClient
+) -> None:
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    ready = made_ahead(server, "test")
+    first.join(20)
+    engine.containers.get(ready.id).remove(force=True)
+    attempt = performed(run, "test")
+
+    assert attempt.status == Status.SUCCEEDED
+    assert text_of(attempt) == TWO_TEXT
+
+
+def test_another_worker_that_claims_the_next_stage_makes_its_own(
+    planned: Planned, server: DockerExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    ready = made_ahead(server, "test")
+    first.join(20)
+    monkeypatch.setattr(ahead, "room", waiting.WaitingRoom())
+    attempt = performed(run, "test")
+
+    assert (attempt.status, attempt.container != ready.id) == (Status.SUCCEEDED, True)
+    assert text_of(attempt) == TWO_TEXT
+
+
+def test_nothing_is_made_ahead_when_it_is_switched_off(
+    planned: Planned, server: DockerExecutor, settings: Settings
+) -> None:
+    settings.SLIPWAY_PREPARE_AHEAD = 0
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    performed(run, "build")
+
+    assert left(server) == []
+    assert text_of(performed(run, "test")) == TWO_TEXT
+
+
+def test_the_sweep_leaves_what_waits_and_takes_what_waits_in_vain(planned: Planned, server: DockerExecutor) -> None:
+    run = planned(TWO, TOKEN="hunter2hunter2")
+    first = in_a_thread(claimed(run, "build"))
+    ready = made_ahead(server, "test")
+    assert sweeping.sweep() == 0
+    server.terminate(ready)  # as if its runner had died
+    server.wait(ready, 10)
+    assert sweeping.sweep() == 1
+    first.join(20)
+
+    assert text_of(performed(run, "test")) == TWO_TEXT
+    assert left(server) == []
+
+
+def test_a_stage_that_prints_nothing_for_too_long_is_stopped_and_its_step_is_named(planned: Planned) -> None:
+    steps = "['true', {name: pytest, run: 'echo begun; sleep 60'}]"
+    attempt = performed(planned(f"  build:\n    idle_timeout: 2s\n    steps: {steps}\n"))
+
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "step 2, pytest, printed nothing for 2 s")
+    assert text_of(attempt).startswith("begun\n")
+
+
+def test_the_reports_of_a_failed_stage_are_kept_and_its_steps_decide(planned: Planned, server: DockerExecutor) -> None:
+    report = '<testsuite><testcase classname="t" name="one"/><testcase classname="t" name="two"><failure/></testcase>'
+    step = f"echo '{report}</testsuite>' >report.xml; exit 1"
+    stages = f"  build:\n    reports: {{junit: report.xml}}\n    steps:\n      - |\n        {step}\n"
+    attempt = performed(planned(stages))
+
+    assert (attempt.status, attempt.exit_code) == (Status.FAILED, 1)
+    assert Report.objects.get(attempt=attempt).failed == 1
+    assert left(server) == []
+
+
+def test_tests_that_failed_fail_a_stage_whose_steps_did_not(planned: Planned) -> None:
+    report = '<testsuite><testcase classname="t" name="one"><failure/></testcase></testsuite>'
+    steps = f"    steps:\n      - |\n        echo '{report}' >report.xml\n"
+    attempt = performed(planned(f"  build:\n    reports: {{junit: report.xml}}\n{steps}"))
+
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "1 test failed, say its reports")
 
 
 def test_a_step_that_failed_in_time_is_the_reason_however_late_it_is_judged(

@@ -1,0 +1,1 @@
+"""What stages keep for later runs: caches, by project, scope, name and key."""

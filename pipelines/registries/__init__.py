@@ -1,0 +1,1 @@
+"""Registries of images, and how we sign in to them."""

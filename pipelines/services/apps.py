@@ -1,0 +1,8 @@
+"""Django's entry for the services records."""
+
+from django.apps import AppConfig
+
+
+class ServicesConfig(AppConfig):
+    name = "pipelines.services"
+    label = "services"
