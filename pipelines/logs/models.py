@@ -1,4 +1,4 @@
-"""A log and the pieces that it is appended by."""
+"""A log, the pieces that it is appended by, and the places to begin reading at."""
 
 from django.db import models
 
@@ -14,6 +14,9 @@ class Log(models.Model):
     raw_size = models.BigIntegerField(default=0)
     closed_at = models.DateTimeField(null=True)
     archive = models.CharField(max_length=200, blank=True, help_text="Where the compressed text lies in storage")
+    place = models.JSONField(
+        null=True, help_text="The last place that is settled, as `rows.Place`; none in logs of before there were places"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["id"], name="log_unarchived", condition=models.Q(archive=""))]
@@ -29,9 +32,33 @@ class Chunk(models.Model):
     offset = models.BigIntegerField()
     raw_until = models.BigIntegerField()
     data = models.BinaryField()
+    at = models.DateTimeField(null=True, help_text="When it was stored: not long after it was printed")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["log", "offset"], name="chunk_once_at_offset")]
 
     def __str__(self) -> str:
         return f"log {self.log_id} from byte {self.offset}"
+
+
+class Page(models.Model):
+    """Where about every 256 KiB a row begins (`rows.Place`), so that a log can be read from any row.
+
+    Of an archived log: `packed` is the byte of the archive where the page's own gzip member begins, and `times` says
+    when its bytes were stored (`times`).
+    """
+
+    log = models.ForeignKey(Log, on_delete=models.CASCADE, related_name="pages")
+    offset = models.BigIntegerField()
+    row = models.BigIntegerField()
+    line = models.BigIntegerField()
+    joined = models.BooleanField(default=False)
+    look = models.CharField(max_length=100, blank=True)
+    packed = models.BigIntegerField(null=True)
+    times = models.BinaryField(default=bytes)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["log", "offset"], name="page_once_at_offset")]
+
+    def __str__(self) -> str:
+        return f"log {self.log_id} from row {self.row}, byte {self.offset}"

@@ -1,9 +1,11 @@
-"""Append to logs and read them by byte offset."""
+"""Append to logs, close them, and archive them."""
 
 import gzip
 import tempfile
 from collections.abc import Iterator
+from dataclasses import astuple
 from functools import partial
+from typing import IO
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -11,10 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from pipelines.errors import LostRace, SystemFault
-from pipelines.logs.models import Chunk, Log
+from pipelines.logs import pages, rows, times
+from pipelines.logs.models import Chunk, Log, Page
+from pipelines.logs.pieces import BLOCK as BLOCK
+from pipelines.logs.pieces import read as read
+from pipelines.logs.pieces import tail as tail
+from pipelines.logs.rows import Place
 from pipelines.logs.signals import appended
-
-BLOCK = 256 * 1024  # bytes read or compressed at a time
 
 
 class BrokenLog(SystemFault):
@@ -31,12 +36,16 @@ def append(log: Log, data: bytes, raw_until: int) -> None:
     `log.size` must be the size that the caller last knew: raises LostRace if somebody else has appended meanwhile.
     """
     size = log.size + len(data)
-    rows = Log.objects.filter(pk=log.pk, size=log.size, closed_at=None).update(size=size, raw_size=raw_until)
-    if rows != 1:
+    place, held, passed = pages.settle(log, data)
+    mine = Log.objects.filter(pk=log.pk, size=log.size, closed_at=None)
+    if mine.update(size=size, raw_size=raw_until, place=astuple(place)) != 1:
         raise LostRace(f"log {log.pk} has grown by another hand, or is closed")
     if data:
-        Chunk.objects.create(log=log, offset=log.size, raw_until=raw_until, data=data)
+        Chunk.objects.create(log=log, offset=log.size, raw_until=raw_until, data=data, at=timezone.now())
+    if passed:
+        Page.objects.bulk_create(passed)
     log.size, log.raw_size = size, raw_until
+    pages.hold(log, place, held)
     transaction.on_commit(partial(_tell, log.pk, size, closed=False), robust=True)
 
 
@@ -46,42 +55,23 @@ def close(log: Log) -> None:
     transaction.on_commit(partial(_tell, log.pk, log.size, closed=True), robust=True)
 
 
-def read(log: Log, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-    """The bytes from `start` to `end` (to what was stored at the call, when None), in pieces of bounded size."""
-    stop = log.size if end is None else min(end, log.size)
-    at = start
-    for offset, data in _pieces(log, start):
-        if at >= stop:
-            return
-        piece = data[at - offset : stop - offset]
-        at += len(piece)
-        yield piece
-
-
-def tail(log: Log, size: int) -> bytes:
-    """The last `size` bytes."""
-    return b"".join(read(log, max(log.size - size, 0)))
-
-
 def archive(log: Log) -> None:
     """Compress a closed log into storage and let its chunk rows go.
 
-    A crash in between leaves the chunks readable; of two processes at once one wins. Raises BrokenLog, and leaves all
-    as it is, when the chunks are not all that was written.
+    The file is one gzip stream of many members, each a page that can be read by itself. A crash in between leaves the
+    chunks readable; of two processes at once one wins. Raises BrokenLog, and leaves all as it is, when the chunks are
+    not all that was written.
     """
     with tempfile.TemporaryFile() as packed:
-        size = 0
-        for block in _blocks(log):
-            packed.write(gzip.compress(block, 6))
-            size += len(block)
-        if size != log.size:
-            raise BrokenLog(f"log {log.pk} has {size} of its {log.size} bytes: its rows stay as they are")
+        made = list(_pack(log, packed))
         packed.seek(0)
         name = default_storage.save(f"logs/{log.pk // 1000}/{log.pk}.gz", File(packed))
     with transaction.atomic():
         mine = Log.objects.filter(pk=log.pk, archive="").update(archive=name) == 1
         if mine:
             Chunk.objects.filter(log=log).delete()
+            Page.objects.filter(log=log).delete()
+            Page.objects.bulk_create(made, batch_size=100)
     if not mine:
         default_storage.delete(name)
 
@@ -106,44 +96,26 @@ def _tell(log_id: int, size: int, *, closed: bool) -> None:
     appended.send(Log, log_id=log_id, size=size, closed=closed)
 
 
-def _pieces(log: Log, start: int) -> Iterator[tuple[int, bytes]]:
-    """(offset, bytes) from the piece that holds `start`; goes over to the archive if the chunks go away meanwhile."""
-    at = start
-    if not log.archive:
-        for offset, data in _chunked(log, start):
-            yield offset, data
-            at = offset + len(data)
-        if at >= log.size:
-            return
-        log.refresh_from_db(fields=["archive"])
-    if log.archive:
-        yield from _archived(log, at)
+def _pack(log: Log, packed: IO[bytes]) -> Iterator[Page]:
+    size = 0
+    for place, data in _cut(log):
+        stamps = pages.stamps(log, place.offset, place.offset + len(data))
+        yield pages.page(log, place, packed.tell(), times.pack(stamps))
+        packed.write(gzip.compress(data, 6))
+        size += len(data)
+    if size != log.size:
+        raise BrokenLog(f"log {log.pk} has {size} of its {log.size} bytes: its rows stay as they are")
 
 
-def _chunked(log: Log, start: int) -> Iterator[tuple[int, bytes]]:
-    """One row a query: neither a read transaction nor a whole log is held while a slow reader takes it."""
-    rows = Chunk.objects.filter(log=log).order_by("offset").values_list("offset", "data")
-    first = rows.filter(offset__lte=start).last()
-    while first is not None:
-        offset, data = first[0], bytes(first[1])
-        yield offset, data
-        first = rows.filter(offset__gte=offset + len(data)).first()
-
-
-def _archived(log: Log, start: int) -> Iterator[tuple[int, bytes]]:
-    with default_storage.open(log.archive) as stored, gzip.open(stored) as text:
-        text.seek(start)
-        offset = start
-        while data := text.read(BLOCK):
-            yield offset, data
-            offset += len(data)
-
-
-def _blocks(log: Log) -> Iterator[bytes]:
-    held = bytearray()
+def _cut(log: Log) -> Iterator[tuple[Place, bytes]]:
+    """The log in pages of at most a block; the last may be empty."""
+    place, held = Place(), b""
     for piece in read(log):
-        held += piece
-        while len(held) >= BLOCK:
-            yield bytes(held[:BLOCK])
-            del held[:BLOCK]
-    yield bytes(held)
+        for at in range(0, len(piece), BLOCK):
+            held += piece[at : at + BLOCK]
+            while len(held) >= BLOCK:
+                after = rows.advance(place, held[:BLOCK])
+                size = after.offset - place.offset  # never 0: no row is as long as a block
+                yield place, held[:size]
+                place, held = after, held[size:]
+    yield place, held

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 from collections.abc import Coroutine, Iterable
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ from server.live.subjects import Subject
 from server.live.tail import LogGone, Tail, tails
 from server.live.threads import in_thread
 
+SKIP_BYTES = 2 * 1024 * 1024
 MAX_SUBJECTS = 100  # that one page may watch
 _MAX_MESSAGE = 8192  # characters of a message from a browser
 
@@ -77,10 +79,14 @@ class LogSocket(Socket):
     They follow each other without a gap. Between them comes the text `{"steps": […]}` when a step has begun or ended.
     When the log is closed and sent to its end comes `{"closed": true, "size": N, "steps": […]}`, and the socket closes
     with 1000.
+
+    With `&skip=1` a viewer that is more than SKIP_BYTES behind is told `{"skip": size}` instead, and the socket closes
+    with 1000: what is in between can be had by rows (`/logs/<id>/rows/`).
     """
 
     async def begin(self) -> None:
         self._log_id: int = self.scope["url_route"]["kwargs"]["log_id"]
+        self._may_skip = b"skip=1" in self.scope["query_string"]
         self.work(self._serve())
 
     async def _serve(self) -> None:
@@ -88,13 +94,15 @@ class LogSocket(Socket):
             await self.close(code=NOT_FOUND)
             return
         self.work(self._watch_access())
-        at = _start(self.scope)
         try:
             async with tails().follow(self._log_id) as tail:
                 self.work(self._tell_steps(tail))
-                async for data in tail.read(at):
-                    await self.send(bytes_data=at.to_bytes(8) + data)
-                    at += len(data)
+                async for frame in tail.read(_start(self.scope)):
+                    await self.base_send({"type": "websocket.send", "bytes": frame})
+                    if self._may_skip and tail.size - int.from_bytes(frame[:8]) > SKIP_BYTES:
+                        await self.send(text_data=json.dumps({"skip": tail.size}))
+                        await self.close(code=1000)
+                        return
         except LogGone:
             await self.close(code=NOT_FOUND)
             return
@@ -108,7 +116,7 @@ class LogSocket(Socket):
 
     async def _watch_access(self) -> None:
         while True:
-            await asyncio.sleep(ACCESS_SECONDS)
+            await asyncio.sleep(_access_seconds())
             if not await in_thread(_may_read, self.scope, self._log_id):
                 await self.close(code=NOT_FOUND)
                 return
@@ -166,7 +174,7 @@ class LiveSocket(Socket):
 
     async def _watch_access(self) -> None:
         while True:
-            await asyncio.sleep(ACCESS_SECONDS)
+            await asyncio.sleep(_access_seconds())
             kept = await in_thread(_visible, self.scope, list(self._watched))
             for subject in set(self._watched) - set(kept):
                 self._leave(subject)
@@ -177,6 +185,11 @@ class NoSocket(Socket):
 
     async def begin(self) -> None:
         await self.close(code=NOT_FOUND)
+
+
+def _access_seconds() -> float:
+    """Sockets that came together are not asked together."""
+    return ACCESS_SECONDS * random.uniform(0.5, 1)  # noqa: S311  no secret
 
 
 def _start(scope: Scope) -> int:

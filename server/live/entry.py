@@ -54,7 +54,7 @@ def is_ours(origin: str, host: str) -> bool:
 
 def person_of(scope: Scope) -> Person:
     """Who is signed in now, by the session as it is stored: a sign-out or a new password ends it. Asks the database."""
-    key = scope["session"].session_key if "session" in scope else None
+    key = scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME)
     if not key:
         return AnonymousUser()
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)

@@ -1,14 +1,14 @@
 """Which socket answers at which address."""
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
+from channels.sessions import CookieMiddleware
 from django.urls import path, re_path
 
 from server.live.consumers import LiveSocket, LogSocket, NoSocket
 from server.live.entry import SameOrigin
 
 sockets = SameOrigin(
-    AuthMiddlewareStack(
+    CookieMiddleware(
         URLRouter(
             [
                 path("ws/live/", LiveSocket.as_asgi()),

@@ -42,6 +42,7 @@ def project_of_log(log_id: int) -> Project | None:
     log = Log.objects.filter(pk=log_id)
     return _first(
         _projects(log, "attempt__stage__run__project")
+        | _projects(log, "service__attempt__stage__run__project")
         | _projects(log, "deploy__environment__project")
         | _projects(log, "host_deploy__deploy__environment__project")
     )

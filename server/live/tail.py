@@ -17,6 +17,7 @@ from server.live.threads import in_thread
 FRAME = 64 * 1024  # bytes yielded at a time, at most
 RECENT = 1024 * 1024  # newest bytes kept for those who are nearly up to date
 POLL_SECONDS = 2.0  # without a hint: hints may be lost
+_OFFSET_BYTES = 8
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ class Tail:
         self.steps: tuple[StepMarks, ...] = ()
         self._recent = b""
         self._look = asyncio.Event()
-        self._changed = asyncio.Condition()
+        self._frame = (-1, -1, b"")  # the last one made: from, to, and as it is sent
+        self._grown = Bell()
+        self._stepped = Bell()
 
     def nudge(self) -> None:
         """There may be more: look now."""
@@ -61,45 +64,50 @@ class Tail:
         while not (self.closed or self.gone):
             self._look.clear()
             try:
-                await self._take(await in_thread(_news, self.log_id, self.size))
+                self._take(await in_thread(_news, self.log_id, self.size))
             except Exception:
                 logger.exception("log %d cannot be read now; trying again", self.log_id)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._look.wait()
 
-    async def _take(self, news: News | None) -> None:
-        async with self._changed:
-            if news is None:
-                self.gone = True
-            else:
-                grown = news.size - self.size
-                kept = self._recent if len(news.data) == grown else b""
-                self._recent = (kept + news.data)[-RECENT:]
-                self.size, self.closed, self.steps = news.size, news.closed, news.steps
-            self._changed.notify_all()
+    def _take(self, news: News | None) -> None:
+        before = self.steps
+        if news is None:
+            self.gone = True
+        else:
+            grown = news.size - self.size
+            kept = self._recent if len(news.data) == grown else b""
+            self._recent = (kept + news.data)[-RECENT:]
+            self.size, self.closed, self.steps = news.size, news.closed, news.steps
+        self._grown.ring()
+        if self.closed or self.gone or self.steps != before:
+            self._stepped.ring()
 
     async def read(self, start: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` on, as they come, until the log is closed; raises LogGone."""
+        """Frames from `start` on, as they come, until the log is closed; raises LogGone.
+
+        A frame is the offset (8 bytes, big-endian) and the bytes that stand there.
+        """
         at = start
         while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda at=at: self.size > at or self.closed or self.gone)  # type: ignore[misc]
+            while not (self.size > at or self.closed or self.gone):
+                await self._grown.wait()
             if self.gone:
                 raise LogGone
             if at >= self.size:
                 return
-            async for data in self._since(at):
-                yield data
-                at += len(data)
+            async for frame in self._since(at):
+                yield frame
+                at += len(frame) - _OFFSET_BYTES
 
     async def folds(self) -> AsyncIterator[tuple[StepMarks, ...]]:
         """The steps so far, each time that they change, until the log is closed or gone."""
         told: tuple[StepMarks, ...] = ()
         while not (self.closed or self.gone):
-            async with self._changed:
-                await self._changed.wait_for(lambda told=told: self.steps != told or self.closed or self.gone)  # type: ignore[misc]
-            if self.steps != told:
+            if self.steps == told:
+                await self._stepped.wait()
+            else:
                 told = self.steps
                 yield told
 
@@ -107,11 +115,37 @@ class Tail:
         """From memory when it is there, else from the store up to what is known now."""
         behind = self.size - at
         if behind <= len(self._recent):
-            begin = len(self._recent) - behind
-            yield self._recent[begin : begin + FRAME]
+            yield self._framed(at, len(self._recent) - behind)
             return
         async for data in _stored(self.log_id, at, self.size):
-            yield data
+            yield at.to_bytes(_OFFSET_BYTES) + data
+            at += len(data)
+
+    def _framed(self, at: int, begin: int) -> bytes:
+        """Made once for all who are as far as each other."""
+        end = min(self.size, at + FRAME)
+        if self._frame[:2] != (at, end):
+            self._frame = (at, end, at.to_bytes(_OFFSET_BYTES) + self._recent[begin : begin + FRAME])
+        return self._frame[2]
+
+
+class Bell:
+    """Wakes all who wait; cheaper than asyncio's Condition, in which a thousand wake one by one for a lock."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def wait(self) -> None:
+        """Until it rings the next time."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def ring(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
 
 async def _stored(log_id: int, start: int, end: int) -> AsyncIterator[bytes]:

@@ -1,6 +1,8 @@
-"""Database work of the sockets: in few threads, and no connection held between two calls."""
+"""Database work of the sockets: in few threads, each with a connection that it keeps for a while."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -8,7 +10,9 @@ from typing import TypeVar
 from django.db import connections
 
 T = TypeVar("T")
+KEPT_SECONDS = 30.0  # to open one takes as long as ten queries; no transaction is ever open between two calls
 _threads = ThreadPoolExecutor(4, thread_name_prefix="live")
+_own = threading.local()
 
 
 async def in_thread(work: Callable[..., T], *arguments: object) -> T:
@@ -17,7 +21,12 @@ async def in_thread(work: Callable[..., T], *arguments: object) -> T:
 
 
 def _run(work: Callable[..., T], arguments: tuple[object, ...]) -> T:
+    """After an error a new connection is made: the old one may be the reason."""
+    if time.monotonic() - getattr(_own, "since", 0.0) > KEPT_SECONDS:
+        connections.close_all()
+        _own.since = time.monotonic()
     try:
         return work(*arguments)
-    finally:
+    except BaseException:
         connections.close_all()
+        raise

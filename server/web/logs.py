@@ -1,19 +1,18 @@
 """Logs as text: the whole of one as a file, and the end of one for pages without JavaScript."""
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from pipelines.logs import store
 from pipelines.logs.models import Log
 from server import access
 from server.access import Act
-from server.live.steps import steps_of
 from server.live.subjects import project_of_log
+from server.web.ranges import Range, Unsatisfiable, asked_range
 from server.web.streams import streamed
 
 SHOWN = 64 * 1024  # bytes of a log's end that a page itself carries
@@ -25,13 +24,12 @@ _CONTROL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ShownLog:
-    """What the log element of a page needs; `steps` is JSON, `text` the end of the log as plain text."""
+    """What the log element of a page needs; `text` is the end of the log as plain text."""
 
     log: Log
     name: str
     text: str
     cut: bool
-    steps: str
 
 
 def shown(log: Log, name: str) -> ShownLog:
@@ -39,7 +37,7 @@ def shown(log: Log, name: str) -> ShownLog:
     cut = log.size > len(data)
     if cut:
         data = data[data.find(b"\n") + 1 :]
-    return ShownLog(log, name, plain(data), cut, json.dumps([asdict(step) for step in steps_of(log.pk)]))
+    return ShownLog(log, name, plain(data), cut)
 
 
 def plain(data: bytes) -> str:
@@ -49,12 +47,31 @@ def plain(data: bytes) -> str:
 
 
 @login_required
-def raw(request: HttpRequest, log_id: int) -> StreamingHttpResponse:
+def raw(request: HttpRequest, log_id: int) -> HttpResponseBase:
+    """The text as it was stored, or the range of it that is asked for; of a log that grows, up to where it is now."""
+    log = readable(request, log_id)
+    tag = f'"{log.pk}-{log.size}"' if log.closed_at else ""  # bytes never change, but a growing log has no last version
+    try:
+        part = asked_range(request, log.size, tag)
+    except Unsatisfiable:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{log.size}", "Accept-Ranges": "bytes"})
+    wanted = part or Range(0, log.size)
+    answer = streamed(request, store.read(log, wanted.start, wanted.end), "text/plain; charset=utf-8")
+    if part:
+        answer.status_code = 206
+        answer["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{log.size}"
+    answer["Content-Length"] = str(wanted.end - wanted.start)
+    answer["Accept-Ranges"] = "bytes"
+    if tag:
+        answer["ETag"] = tag
+    return answer
+
+
+def readable(request: HttpRequest, log_id: int) -> Log:
+    """The log, if this person may read it."""
     log = get_object_or_404(Log, pk=log_id)
     project = project_of_log(log_id)
     if project is None:
         raise Http404
     access.require(request.user, Act.VIEW, project)
-    answer = streamed(request, store.read(log, 0, log.size), "text/plain; charset=utf-8")
-    answer["Content-Length"] = str(log.size)
-    return answer
+    return log

@@ -1,27 +1,35 @@
-// Follows a log over its WebSocket: replays it, then goes on live; after a lost connection it goes on at the exact byte.
+// A log in a page: opens it where it is wanted, follows it over its WebSocket, and after a lost connection goes on at the
+// exact byte.
 
-import { element, LogView } from "./log_view.js";
-import { Lines } from "./terminal.js";
+import { Bar, linesInAddress, nameLines } from "./log_bar.js";
+import { Find } from "./log_find.js";
+import { element } from "./log_parts.js";
+import { Store } from "./log_store.js";
+import { LogView } from "./log_view.js";
 
 const FIRST_PAUSE = 500; // ms before the next try, doubled each time
 const LONGEST_PAUSE = 15000;
-const MOST = 64 * 1024 * 1024; // bytes of a log that are shown; of a longer one the end
 const NOT_FOUND = 4404;
 
 class Log {
   constructor(section) {
     this.section = section;
     this.scroller = section.querySelector(".log__b");
-    const size = Number(section.dataset.size) || 0;
-    this.begin = Math.max(0, size - MOST);
-    this.lines = new Lines(this.begin);
+    this.store = new Store(section.dataset.rows.replace(/rows\/$/, ""), () => this.view?.refresh());
     this.closed = false;
     this.pause = FIRST_PAUSE;
-    this.note = element("div", "log__end");
-    section.append(this.note);
-    section.querySelector(".log__bar > .sm")?.remove(); // its size when the page was made; the note has it as it grows
-    this._makeSwitch();
-    this._connect();
+    const bar = section.querySelector(".log__bar");
+    bar.querySelector(":scope > .sm")?.remove(); // its size when the page was made; the note has it as it grows
+    this._makeNote();
+    this.find = new Find(bar, this.store);
+    this.bar = new Bar(bar.querySelector(".push") ?? bar, {
+      onFollow: (on) => this.view?.follow(on),
+      onTimes: (on) => this._showTimes(on),
+      onError: () => this._showError(),
+    });
+    this.scroller.setAttribute("aria-live", "off"); // rows come and go as one scrolls; nobody wants to hear that
+    this.scroller.addEventListener("click", (event) => nameLines(event) && this.view.mark(...linesInAddress()));
+    this._open();
   }
 
   get isGone() {
@@ -36,20 +44,55 @@ class Log {
     this.view?.leave();
   }
 
+  /** Go to the lines that the address names. */
+  async goToAddress() {
+    const [first, last] = linesInAddress();
+    this.view?.mark(first, last);
+    if (!first) return;
+    try {
+      const told = await this.store.open({ line: first });
+      this.view?.show(told.at);
+    } catch {
+      this._say("The server did not answer: load the page again");
+    }
+  }
+
+  /** Where the end is, and unless it goes on or a line is wanted, the beginning. */
+  async _open() {
+    try {
+      const [end] = await Promise.all([this.store.open(), this._isWhole() && !linesInAddress()[0] ? this.store.open({ row: 0 }) : null]);
+      if (this.isLeft) return;
+      this.store.settle(end);
+      this.closed = end.closed;
+      if (!end.closed) this.store.grow(end.block);
+      this._told(end);
+      if (linesInAddress()[0] && this.view) await this.goToAddress();
+      else if (!end.closed) this.view?.follow(true);
+      if (!end.closed) this._connect();
+    } catch (error) {
+      if (!this.isLeft) this._lost(error.status === 403 || error.status === 404 ? NOT_FOUND : 0);
+    }
+  }
+
+  _isWhole() {
+    return this.section.dataset.closed === "true";
+  }
+
   /** The page's own text stands until there is something to put in its place. */
   _show() {
-    if (this.view) return;
-    this.view = new LogView(this.scroller, this.lines, { numbered: !this.begin, onFollow: (on) => (this.switch.checked = on) });
-    if (this.begin) this.scroller.prepend(element("p", "log__cut", "Only the end is shown here; Raw has the whole log."));
-    this.view.setSteps(read(this.section.dataset.steps));
-    const line = lineInAddress();
-    if (line) this.view.mark(line);
-    else if (this.section.dataset.closed !== "true") this.view.follow(true);
+    if (this.view || !(this.store.rows || this.steps?.length)) return;
+    this.view = this.find.view = new LogView(this.scroller, this.store, { onFollow: (on) => (this.bar.follow.checked = on) });
+    this._showTimes(this.bar.times.checked);
+    this.view.follow(!this.closed && !linesInAddress()[0]);
   }
 
   _connect() {
+    if (!this.store.tail) {
+      this._open();
+      return;
+    }
     const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new WebSocket(`${scheme}://${location.host}${this.section.dataset.socket}?from=${this.lines.size}`);
+    this.socket = new WebSocket(`${scheme}://${location.host}${this.section.dataset.socket}?from=${this.store.size}&skip=1`);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = (event) => (typeof event.data === "string" ? this._told(JSON.parse(event.data)) : this._bytes(event.data));
     this.socket.onclose = (event) => this._lost(event.code);
@@ -57,30 +100,46 @@ class Log {
   }
 
   _bytes(frame) {
-    const offset = Number(new DataView(frame).getBigUint64(0));
-    const known = this.lines.size - offset;
+    const known = this.store.size - Number(new DataView(frame).getBigUint64(0));
     if (known < 0) {
       this.socket.close(); // a gap: come again at the byte that is missing
       return;
     }
     this.pause = FIRST_PAUSE;
+    this.store.append(new Uint8Array(frame, 8).subarray(known));
     this._show();
-    this.lines.feed(new Uint8Array(frame, 8).subarray(known));
     this.view.refresh();
     this._say("");
   }
 
-  _told(message) {
-    if (message.steps && (message.steps.length || this.view)) {
-      if (this.lines.count) this._show();
-      this.section.dataset.steps = JSON.stringify(message.steps);
-      this.view?.setSteps(message.steps);
+  /** Too much came at once: go on at the end; what is in between is fetched when somebody looks at it. */
+  async _catchUp() {
+    this.socket.onclose = null;
+    try {
+      const end = await this.store.open();
+      if (this.isLeft) return;
+      this.store.grow(end.block);
+      this._told({ steps: end.steps });
+      this.view?.refresh();
+      this._connect();
+    } catch {
+      this._lost(0);
     }
+  }
+
+  _told(message) {
+    if (message.skip) {
+      this._catchUp();
+      return;
+    }
+    this.steps = message.steps ?? this.steps;
+    this._show();
+    if (message.steps) this.view?.setSteps(message.steps);
     if (message.closed) {
       this.closed = true;
       this.section.dataset.closed = "true";
-      this._say("");
     }
+    this._say("");
   }
 
   _lost(code) {
@@ -102,41 +161,37 @@ class Log {
     }, at - Date.now());
   }
 
+  _makeNote() {
+    this.note = element("div", "log__end");
+    this.words = this.note.appendChild(element("span", "wire"));
+    this.amount = this.note.appendChild(element("span", "q"));
+    this.section.append(this.note);
+  }
+
   _say(trouble, isLost = false) {
     const state = trouble || (this.closed ? "The end" : "Goes on");
-    const whole = this.lines.count ? this.lines.number(this.lines.count - 1) : 0;
-    const count = this.begin || !whole ? "" : `${whole.toLocaleString("en")} line${whole === 1 ? "" : "s"}, `;
-    this.words ||= this.note.appendChild(element("span", "wire"));
-    this.amount ||= this.note.appendChild(element("span", "q"));
+    const { lines, size } = this.store;
     this.words.classList.toggle("wire--lost", isLost);
     this.words.classList.toggle("wire--still", this.closed && !trouble);
     if (this.words.textContent !== state) this.words.textContent = state;
-    this.amount.textContent = `${count}${bytes(this.lines.size - this.begin)}`;
+    this.amount.textContent = `${lines ? `${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"}, ` : ""}${bytes(size)}`;
   }
 
-  _makeSwitch() {
-    const label = element("label", "sw");
-    this.switch = element("input");
-    this.switch.type = "checkbox";
-    this.switch.setAttribute("role", "switch");
-    this.switch.addEventListener("change", () => this.view?.follow(this.switch.checked));
-    label.append(this.switch, "Follow");
-    const place = this.section.querySelector(".log__bar .push") ?? this.section.querySelector(".log__bar");
-    place?.prepend(label);
+  _showTimes(on) {
+    this.section.classList.toggle("log--times", on);
+    this.view?.redraw({ times: on });
   }
-}
 
-function read(json) {
-  try {
-    const steps = JSON.parse(json || "[]");
-    return Array.isArray(steps) ? steps : [];
-  } catch {
-    return [];
+  async _showError() {
+    this.bar.told.textContent = "Looking";
+    try {
+      const { row } = await this.store.firstError();
+      this.bar.told.textContent = row === null ? "No line speaks of an error" : "";
+      if (row !== null) this.view?.show(row, { point: true });
+    } catch {
+      this.bar.told.textContent = "The server did not answer: try again";
+    }
   }
-}
-
-function lineInAddress() {
-  return Number(/^#L(\d{1,9})$/.exec(location.hash)?.[1] ?? 0);
 }
 
 function bytes(count) {
@@ -161,6 +216,12 @@ function look() {
 
 look();
 for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap", "htmx:load"]) document.body.addEventListener(swapped, look);
-addEventListener("hashchange", () => {
-  for (const log of logs.values()) log.view?.mark(lineInAddress());
+addEventListener("hashchange", () => logs.forEach((log) => log.goToAddress()));
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const log = logs.values().next().value;
+  if (!log) return;
+  event.preventDefault();
+  log.find.input.focus();
+  log.find.input.select();
 });

@@ -1,117 +1,140 @@
-// Shows lines: folded by steps, and of the many only those in sight are in the page.
+// Shows a log: folded by steps, and of its rows only those in sight are in the page, however many there are.
 
-import { pieces } from "./terminal.js";
+import { describe, element, rowOf } from "./log_parts.js";
+import { BLOCK_ROWS } from "./log_rows.js";
+import { Scroll } from "./log_scroll.js";
 
-const AROUND = 40; // lines kept beyond what is in sight, on either side
-const SPRITE = document.querySelector("use[href*='sprite']")?.getAttribute("href").split("#")[0];
+const AROUND = 30; // rows kept beyond what is in sight, on either side
 
-/** One step, or what was printed before the first: a fold with a window on its lines. */
+/** One step, or what was printed before the first: its head, and of its rows those in sight. */
 class Section {
-  constructor(view, step) {
+  constructor(view, index) {
     this.view = view;
     this.first = 0;
-    this.last = 0; // the line after its last
-    this.rows = new Map(); // line → its element
-    this.shown = "";
-    this.body = element("div", "fold__b");
-    this.above = element("div", "log__pad");
-    this.below = element("div", "log__pad");
-    this.body.append(this.above, this.below);
+    this.last = 0; // the row after its last
+    this.top = 0; // pixels of all before it
     this.touched = false;
-    if (step) this._makeFold();
-    else this.root = this.body;
+    this.isOpen = true;
+    this.rows = new Map(); // row → its element and how it was drawn
+    this.root = element("div", index ? "fold" : "");
+    this.body = element("div", "fold__rows");
+    if (index) this._makeHead();
+    this.root.append(this.body);
   }
 
-  get isOpen() {
-    return !this.fold || this.fold.open;
+  get height() {
+    return this.headHeight + (this.isOpen ? (this.last - this.first) * this.view.rowHeight : 0);
   }
 
-  _makeFold() {
-    this.fold = this.root = element("details", "fold");
-    this.head = element("summary");
-    this.fold.append(this.head, this.body);
-    this.head.addEventListener("click", () => (this.touched = true));
-    this.fold.addEventListener("toggle", () => this.view.refresh());
+  get headHeight() {
+    return this.head ? this.view.headHeight : 0;
   }
 
-  /** Name, verdict and time; a step that went well is folded, unless somebody has opened it or it is the last. */
+  _makeHead() {
+    this.head = element("button", "fold__h");
+    this.head.type = "button";
+    this.head.addEventListener("click", () => this.open(!this.isOpen));
+    this.root.append(this.head);
+  }
+
+  open(isOpen) {
+    this.touched = true;
+    this.isOpen = isOpen;
+    this.shown = "";
+    this.view.refresh();
+  }
+
+  /** A step that went well is folded, unless somebody has opened it or it is the last. */
   describe(step, isLast) {
-    const said = JSON.stringify([step, isLast]);
+    const said = JSON.stringify([step, isLast, this.isOpen]);
     if (said === this.shown) return;
-    this.shown = said;
-    const status = step.code === null ? "running" : step.code === 0 ? "succeeded" : "failed";
-    const time = step.seconds === null ? "" : clock(step.seconds);
-    const code = step.code ? element("code", "clip", `exit code ${step.code}`) : "";
-    this.head.replaceChildren(icon("i", "i-chev", ""), icon(`g c-${status}${status === "running" ? " g--running" : ""}`, `s-${status}`, status),
-      element("span", "", step.name), code, element("span", "push qq", time));
-    if (!this.touched) this.fold.open = isLast || step.code !== 0;
+    if (!this.touched) this.isOpen = isLast || step.code !== 0;
+    this.shown = JSON.stringify([step, isLast, this.isOpen]);
+    describe(this.head, step, this.isOpen);
   }
 
-  /** Put the lines that are in sight into the page. */
-  draw(top, bottom, height) {
-    const count = this.last - this.first;
-    if (!this.isOpen) return;
-    const begin = this.body.getBoundingClientRect().top;
-    const from = clamp(Math.floor((top - begin) / height) - AROUND, count);
-    const to = clamp(Math.ceil((bottom - begin) / height) + AROUND, count);
-    this.above.style.height = `${from * height}px`;
-    this.below.style.height = `${(count - to) * height}px`;
+  /** Put into the page what stands between two pixels of all, or nothing. */
+  draw(top, bottom) {
+    const { rowHeight, scroll, layer } = this.view;
+    if (this.top > bottom || this.top + this.height < top) {
+      this._keep(0, 0);
+      this.root.remove();
+      return;
+    }
+    const body = this.top + this.headHeight;
+    const count = this.isOpen ? this.last - this.first : 0;
+    const from = Math.max(0, Math.min(count, Math.floor((top - body) / rowHeight)));
+    const to = Math.max(from, Math.min(count, Math.ceil((bottom - body) / rowHeight)));
     this._keep(this.first + from, this.first + to);
+    // The head comes along: it stays in sight above the rows of its step.
+    this.root.style.insetBlockStart = `${scroll.place(this.top + from * rowHeight)}px`;
+    if (this.root.parentNode !== layer) layer.insertBefore(this.root, this.view.rootAfter(this));
   }
 
   _keep(from, to) {
-    for (const [line, row] of this.rows) {
-      if (line >= from && line < to && row.whole) continue;
-      row.root.remove();
-      this.rows.delete(line);
+    for (const [row, drawn] of this.rows) {
+      if (row >= from && row < to && drawn.key === this.view.keyOf(row)) continue;
+      drawn.root.remove();
+      this.rows.delete(row);
     }
-    let before = this.below;
-    for (let line = to - 1; line >= from; line--) {
-      let row = this.rows.get(line);
-      if (!row) {
-        row = this.view.row(line);
-        this.rows.set(line, row);
-        this.body.insertBefore(row.root, before);
+    let before = null;
+    for (let row = to - 1; row >= from; row--) {
+      let drawn = this.rows.get(row);
+      if (!drawn) {
+        drawn = this.view.drawn(row);
+        this.rows.set(row, drawn);
+        this.body.insertBefore(drawn.root, before);
       }
-      before = row.root;
+      before = drawn.root;
     }
   }
 }
 
-/** The lines of a log in `scroller`, following their end when `following`. */
+/** The rows of `store` in `scroller`, following their end when `following`. */
 export class LogView {
-  constructor(scroller, lines, { numbered = true, onFollow = () => {} } = {}) {
+  constructor(scroller, store, { onFollow = () => {} } = {}) {
     this.scroller = scroller;
-    this.lines = lines;
-    this.numbered = numbered;
+    this.store = store;
     this.following = false;
-    this.marked = 0; // the number of the line that the address names
+    this.marked = [0, 0]; // the numbers of the lines that the address names, first and last
+    this.pointed = -1; // the row that a search or a jump has come to
+    this.hits = null; // a pattern to mark
+    this.times = false;
     this.steps = [];
-    this.sections = [];
+    this._sections = [new Section(this, 0)];
+    this._version = 0; // of how all rows are drawn
     this._asked = false;
-    this._height = 0;
-    this._ours = -1; // where we have scrolled to ourselves
     this._onFollow = onFollow;
-    scroller.replaceChildren();
+    this.layer = element("div", "log__all");
+    this.scroll = new Scroll(scroller, this.layer);
+    scroller.replaceChildren(this.layer);
+    scroller.scrollTop = 0;
     scroller.addEventListener("scroll", () => this._scrolled(), { passive: true });
     this._sizes = new ResizeObserver(() => this.refresh());
     this._sizes.observe(scroller);
-    this._section(0, null);
+    this._measure();
   }
 
   leave() {
     this._sizes.disconnect();
-    this.lines = null;
+    this._isLeft = true;
   }
 
-  /** Draw again soon: lines came, or the window moved. */
+  /** Draw again soon: rows came, or the window moved. */
   refresh() {
     if (this._asked) return;
     this._asked = true;
     requestAnimationFrame(() => {
       this._asked = false;
-      if (this.lines) this._draw();
+      if (!this._isLeft) this._draw();
     });
+  }
+
+  /** Draw every row anew: it is to look different. */
+  redraw(change) {
+    Object.assign(this, change);
+    this._version += 1;
+    this.refresh();
   }
 
   setSteps(steps) {
@@ -125,131 +148,119 @@ export class LogView {
     if (on) this.refresh();
   }
 
-  /** Go to a line by its number, once it is there. */
-  mark(number) {
-    this.marked = number;
-    this._sought = number;
-    for (const section of this.sections) section.rows.forEach((row) => row.root.classList.toggle("ln--at", row.number === number));
+  /** Mark lines by their numbers. */
+  mark(first, last) {
+    this.redraw({ marked: [first, last] });
+  }
+
+  /** Bring a row into sight, out of its fold. */
+  show(row, { point = false } = {}) {
+    this.follow(false);
+    if (point) this.redraw({ pointed: row });
+    this._sought = row;
+    this.store.want(row);
     this.refresh();
   }
 
-  /** The element of one line. */
-  row(line) {
-    const number = this.numbered ? this.lines.number(line) : 0;
-    const root = element("div", `ln${number && number % 5 === 0 ? " ln--5" : ""}${number && number % 10 === 0 ? " ln--10" : ""}`);
-    root.classList.toggle("ln--at", number > 0 && number === this.marked);
-    const anchor = element("a", "", number ? String(number) : "");
-    if (number) {
-      root.id = `L${number}`;
-      anchor.href = `#L${number}`;
-      anchor.setAttribute("aria-label", `Line ${number}`);
-    }
-    const text = element("span");
-    for (const piece of pieces(this.lines.text(line), this.lines.state(line))) {
-      text.append(piece.name ? element("span", piece.name, piece.text) : piece.text);
-    }
-    root.append(anchor, text);
-    return { root, number, whole: this.lines.isWhole(line) };
+  /** What stands behind a section in the page: for those who do not see, the order counts. */
+  rootAfter(section) {
+    const later = this._sections.slice(this._sections.indexOf(section) + 1);
+    return later.find((one) => one.root.parentNode === this.layer)?.root ?? null;
   }
 
-  _section(index, step) {
-    if (!this.sections[index]) {
-      const section = (this.sections[index] = new Section(this, step));
-      this.scroller.append(section.root);
-    }
-    return this.sections[index];
+  /** The first row that is wholly in sight. */
+  get topRow() {
+    const section = this._sections.findLast((one) => one.top <= this.scroll.top) ?? this._sections[0];
+    return Math.min(section.last, section.first + Math.max(0, Math.ceil((this.scroll.top - section.top) / this.rowHeight)));
   }
 
-  /** Section 0 is what was printed before the first step; a line belongs to the step that it begins in. */
+  /** What a drawn row depends on. */
+  keyOf(row) {
+    const block = this._blockOf(row);
+    const isOpen = block === this.store.tail && row - block?.row >= block?.whole;
+    return `${this._version} ${block ? (isOpen ? block.end : "whole") : ""}`;
+  }
+
+  drawn(row) {
+    const block = this._blockOf(row);
+    const marked = (number, at) => at === this.pointed || (number > 0 && number >= this.marked[0] && number <= this.marked[1]);
+    const root = rowOf(block, row - (block?.row ?? 0), { marked, hits: this.hits, times: this.times });
+    if (row === this.pointed) root.classList.add("ln--on");
+    return { root, key: this.keyOf(row) };
+  }
+
+  _blockOf(row) {
+    const number = this.store.tail && row >= this.store.tail.row ? -1 : Math.floor(row / BLOCK_ROWS);
+    if (!this._seen.has(number)) this._seen.set(number, this.store.block(row));
+    return this._seen.get(number);
+  }
+
+  /** Section 0 is what was printed before the first step; a row belongs to the step that it begins in. */
   _lay() {
-    const borders = [0, ...this.steps.map((step) => this.lines.at(step.begins)), this.lines.count];
-    this._section(0, null).last = borders[1];
-    this.sections[0].root.hidden = !borders[1] && this.steps.length > 0; // nothing came before the first step
-    this.steps.forEach((step, index) => {
-      const section = this._section(index + 1, step);
-      section.first = borders[index + 1];
-      section.last = borders[index + 2];
-      section.describe(step, index === this.steps.length - 1);
-    });
+    const rows = this.store.rows;
+    const borders = [0, ...this.steps.map((step) => Math.min(step.row, rows)), rows];
+    let top = 0;
+    for (let index = 0; index <= this.steps.length; index++) {
+      const section = (this._sections[index] ??= new Section(this, index));
+      section.first = borders[index];
+      section.last = Math.max(borders[index], borders[index + 1]);
+      if (index) section.describe(this.steps[index - 1], index === this.steps.length);
+      section.top = top;
+      top += section.height;
+    }
+    return top;
   }
 
   _draw() {
+    this._seen = new Map();
+    this.store.unwant();
+    if (this._sought !== undefined) this._openFold(this._sought);
+    const wide = this.scroller.clientHeight;
+    this.scroll.measure(this._lay(), wide);
+    this.scroller.style.setProperty("--log-wide", `${this.scroller.clientWidth}px`);
+    if (this.following) this.scroll.to(Infinity);
+    if (this._sought !== undefined) this._seek(wide);
+    const [top, around] = [this.scroll.top, AROUND * this.rowHeight];
+    for (const section of this._sections) section.draw(top - around, top + wide + around);
+    this._foresee();
+  }
+
+  /** What is next to what is in sight may be wanted next. */
+  _foresee() {
+    const row = this.topRow;
+    this.store.want(row + BLOCK_ROWS);
+    this.store.want(row - BLOCK_ROWS);
+  }
+
+  _sectionOf(row) {
+    return this._sections.find((one) => row >= one.first && row < one.last);
+  }
+
+  _openFold(row) {
     this._lay();
-    this._height ||= this._measure();
-    const window = this.scroller.getBoundingClientRect();
-    if (this.following) this._toEnd();
-    if (this._sought) this._seek();
-    for (const section of this.sections) section.draw(window.top, window.bottom, this._height);
-    if (this.following && this._toEnd()) for (const section of this.sections) section.draw(window.top, window.bottom, this._height);
+    const section = this._sectionOf(row);
+    if (section && !section.isOpen) section.open(true);
   }
 
-  _toEnd() {
-    const before = this.scroller.scrollTop;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
-    this._ours = this.scroller.scrollTop;
-    return this._ours !== before;
-  }
-
-  _seek() {
-    const section = this.sections.find((one) => one.last > one.first && this._numberAfter(one) > this._sought && this.lines.number(one.first) <= this._sought);
+  _seek(wide) {
+    const section = this._sectionOf(this._sought);
     if (!section) return;
-    if (section.fold) section.fold.open = section.touched = true;
-    let line = section.first;
-    while (line < section.last && this.lines.number(line) !== this._sought) line++;
-    const top = section.body.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top + this.scroller.scrollTop;
-    section.below.style.height = `${(section.last - section.first) * this._height}px`;
-    this.scroller.scrollTop = top + (line - section.first) * this._height - this.scroller.clientHeight / 3;
-    this._sought = 0;
-  }
-
-  _numberAfter(section) {
-    for (let line = section.last - 1; line >= section.first; line--) if (this.lines.number(line)) return this.lines.number(line) + 1;
-    return 0;
+    this.scroll.to(section.top + section.headHeight + (this._sought - section.first) * this.rowHeight - wide / 3);
+    this._sought = undefined;
   }
 
   _scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (scrollTop !== this._ours) this.follow(scrollHeight - scrollTop - clientHeight < 2 * (this._height || 20));
+    if (this.scroll.moved()) this.follow(this.scroll.isAtEnd);
     this.refresh();
   }
 
   _measure() {
-    const probe = element("div", "ln");
-    probe.append(element("a", "", "1"), element("span", "", "M"));
-    this.scroller.append(probe);
-    const { height } = probe.getBoundingClientRect();
-    probe.remove();
-    return height;
+    const [row, head] = [element("div", "ln"), element("button", "fold__h")];
+    row.append(element("a", "", "1"), element("span", "", "M"));
+    head.append(element("span", "", "M"));
+    this.layer.append(row, head);
+    this.rowHeight = row.getBoundingClientRect().height || 19;
+    this.headHeight = head.getBoundingClientRect().height || 27;
+    this.layer.replaceChildren();
   }
-}
-
-export function element(tag, name = "", text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text) made.textContent = text;
-  return made;
-}
-
-function icon(name, id, label) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", name);
-  if (label) {
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", label);
-  } else svg.setAttribute("aria-hidden", "true");
-  if (SPRITE) {
-    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-    use.setAttribute("href", `${SPRITE}#${id}`);
-    svg.append(use);
-  }
-  return svg;
-}
-
-function clock(seconds) {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-function clamp(value, most) {
-  return Math.max(0, Math.min(value, most));
 }

@@ -125,13 +125,15 @@ def test_colours_are_classes_and_go_on_over_lines(viewer: Visitor, attempt: Atte
         [["a31", "red"]],
         [["a31", "still red"], ["", " plain"]],
         [["ax208 a1 a4", "many"], ["", " none"]],
-        [["bx196", "true"], ["", " "], ["a92", "bright"], ["a-under b92", "swapped"]],
+        [["", "true"], ["", " "], ["a92", "bright"], ["a-under b92", "swapped"]],
     ]
     colours = page.eval_on_selector_all(
         ".log .ln .a31, .log .ln .ax208", "all => all.map(one => getComputedStyle(one).color)"
     )
     ink = page.eval_on_selector(".log .ln > span", "one => getComputedStyle(one).color")
     assert len({ink, *colours}) == 3
+    grounds = page.eval_on_selector_all("#L4 > span > span", "all => all.map(one => one.style.background)")
+    assert "#ff0000" in grounds[0] or "rgb(255, 0, 0)" in grounds[0]
 
 
 def test_of_a_progress_bar_the_last_drawing_stays(viewer: Visitor, attempt: Attempt) -> None:
@@ -152,13 +154,12 @@ def test_steps_fold_the_log_and_the_last_stays_open(viewer: Visitor, attempt: At
     page.goto(address(viewer, attempt))
     print_steps(attempt, [b"building\n", b"packing\n"], [0])
     until(page, "document.querySelectorAll('.log .fold').length === 2")
-    until(page, "[...document.querySelectorAll('.log .fold')].map(one => one.open).join() === 'false,true'")
-    names = page.eval_on_selector_all(
-        ".log .fold > summary > span:first-of-type", "all => all.map(one => one.textContent)"
-    )
+    until(page, "[...document.querySelectorAll('.fold__h')].map(one => one.ariaExpanded).join() === 'false,true'")
+    names = page.eval_on_selector_all(".fold__h > span:first-of-type", "all => all.map(one => one.textContent)")
     assert names == ["echo building", "mkdir -p dist && date > dist/built"]
+    until(page, shows(1))
     assert lines(page) == ["packing"]
-    page.locator(".log .fold > summary").first.click()
+    page.locator(".fold__h").first.click()
     until(page, shows(2))
     assert lines(page) == ["building", "packing"]
 
@@ -181,7 +182,7 @@ def test_a_hundred_thousand_lines_stay_smooth(viewer: Visitor, attempt: Attempt)
     until(page, "document.querySelector('#L50005') !== null")
     shown = page.eval_on_selector("#L50005 > span", "one => one.textContent")
     assert shown.startswith("line 50005 of many")
-    assert not page.locator(".log input[role=switch]").is_checked()
+    assert not page.get_by_role("switch", name="Follow").is_checked()
     write(attempt.log, b"and one more\n")
     until(page, "document.querySelector('.log__end').textContent.includes('100,001 lines')")
     assert page.locator("#L50005").count() == 1, "a reader in the middle stays there"

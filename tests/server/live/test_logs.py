@@ -167,6 +167,20 @@ async def test_reconnecting_at_the_byte_after_the_last_neither_doubles_nor_drops
     assert got == b"".join(b"line %d\n" % number * 20 for number in range(200))
 
 
+async def test_who_is_far_behind_may_ask_to_be_told_instead_of_sent_everything(
+    browser: Browser, ada: User, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "SKIP_BYTES", 200_000)
+    await write(attempt.log, b"x" * 500_000)
+    socket = await opened(browser, ada, attempt.log.pk, "0&skip=1")
+    told: Any = b""
+    while not isinstance(told, str) or "skip" not in told:
+        told = await socket.hear(timeout=10)
+    assert json.loads(told) == {"skip": 500_000}
+    assert await socket.close_code() == 1000
+    assert len(await read_until(await opened(browser, ada, attempt.log.pk), 500_000)) == 500_000
+
+
 async def test_without_redis_the_log_still_comes(
     browser: Browser, ada: User, attempt: Attempt, layer: OwnRedis
 ) -> None:
