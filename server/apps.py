@@ -1,6 +1,7 @@
 """Django's entry for the speaking side."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ServerConfig(AppConfig):
@@ -11,4 +12,5 @@ class ServerConfig(AppConfig):
         """Whatever process writes a change tells the browsers that watch it."""
         from server.live import publish
 
-        publish.listen()
+        if not settings.SLIPWAY_ALONE:
+            publish.listen()

@@ -1,0 +1,1 @@
+"""The command line `slipway`: pipelines on a laptop, without a server."""

@@ -1,0 +1,68 @@
+"""`slipway run`: the server's own planner, stages and records in this process, with the terminal for a page."""
+
+import getpass
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from server.cli import lint
+from server.cli.choices import Choices
+from server.cli.laptop import records_of
+from server.cli.printing import Printer
+from server.cli.worktree import Worktree
+
+if TYPE_CHECKING:
+    from server.cli.local_run import LocalRun
+
+_LOOK_SECONDS = 0.1
+_EXIT = {"succeeded": 0, "failed": 1, "errored": 3, "cancelled": 130}
+
+
+def perform(tree: Worktree, spec_path: str, choices: Choices) -> int:
+    """Run the pipeline of a working tree; returns the exit status."""
+    found = lint.check(tree, spec_path)
+    if found.spec is None:
+        lint.show(found, Console(highlight=False, soft_wrap=True))
+        return _EXIT["failed"]
+    # This machine is whatever runner a stage asks for.
+    labels = {label for stage in found.spec.stages for label in stage.labels}
+    with records_of(tree.root, labels):
+        from server.cli.local_run import LocalRun  # models: not before Django is set up
+
+        local = LocalRun.planned(tree, spec_path, choices, getpass.getuser())
+        try:
+            printer = Printer(local.names())
+            if not local.is_final:
+                _carried_out(local, printer, choices.parallel)
+            local.unpack_artifacts(choices.artifacts)
+        finally:
+            local.clear_away()
+        status, told = local.verdict()
+        printer.say(told, "bold green" if status == "succeeded" else "bold red")
+        return _EXIT[status]
+
+
+def _carried_out(local: "LocalRun", printer: Printer, parallel: int) -> None:
+    """Its stages on threads, while this one waits; Ctrl-C cancels the run, which then ends as on the server."""
+    with local.told_to(printer):
+        workers = [threading.Thread(target=local.work, daemon=True) for _ in range(parallel)]
+        for worker in workers:
+            worker.start()
+        while not local.is_final:
+            try:
+                local.look_after()
+                time.sleep(_LOOK_SECONDS)
+            except KeyboardInterrupt:
+                printer.say("Stopping what runs; once more to leave it as it is", "yellow")
+                local.cancel()
+                _wait(local)
+        for worker in workers:
+            worker.join()
+
+
+def _wait(local: "LocalRun") -> None:
+    while not local.is_final:
+        local.look_after()
+        time.sleep(_LOOK_SECONDS)
