@@ -18,7 +18,12 @@ class Act(Enum):
     """What can be done in a project."""
 
     VIEW = "view"
+    RUN = "start a run"
     CANCEL = "cancel a run"
+    APPROVE = "approve a stage"
+    APPROVE_FORK = "let a fork's code run"
+    EDIT_PIPELINE = "edit the pipeline"
+    SCHEDULE = "change schedules"
     DEPLOY = "deploy"
     ROLL_BACK = "roll back"
     CANCEL_DEPLOY = "cancel a deploy"
@@ -29,7 +34,12 @@ class Act(Enum):
 # The least role that may.
 _LEAST = {
     Act.VIEW: Role.VIEWER,
+    Act.RUN: Role.DEVELOPER,
     Act.CANCEL: Role.DEVELOPER,
+    Act.APPROVE: Role.DEVELOPER,  # and a member of a team that the stage names
+    Act.APPROVE_FORK: Role.MAINTAINER,
+    Act.EDIT_PIPELINE: Role.MAINTAINER,
+    Act.SCHEDULE: Role.MAINTAINER,
     Act.DEPLOY: Role.MAINTAINER,
     Act.ROLL_BACK: Role.MAINTAINER,
     Act.CANCEL_DEPLOY: Role.MAINTAINER,  # a deploy that stops halfway changes production as much as one that begins

@@ -71,7 +71,13 @@ INSTALLED_APPS = [
     "pipelines.outbox",
     "pipelines.probes",
     "pipelines.projects",
+    "pipelines.roster",
+    "pipelines.registries",
     "pipelines.runs",
+    "pipelines.services",
+    "pipelines.caches",
+    "pipelines.reports",
+    "pipelines.schedules",
     "pipelines.deploys",
     "runners",
     "server",
@@ -102,11 +108,13 @@ TEMPLATES: list[dict[str, Any]] = [
                 "server.web.templatetags.marks",
                 "server.web.templatetags.words",
                 "server.web.templatetags.drawn",
+                "server.web.templatetags.soon",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "server.web.queue.waiting_number",
             ],
         },
     },
@@ -173,6 +181,9 @@ RQ_QUEUES: dict[str, dict[str, Any]] = {
 }
 RQ_SHOW_ADMIN_LINK = True
 
+# Nobody else works on these records: no other process is rung for, no browser told. For `slipway run`.
+SLIPWAY_ALONE: bool = env.bool("ALONE", False)
+
 # Runners
 # Labels this server's containers, so that two servers on one engine leave each other's alone.
 SLIPWAY_SERVER_ID: str = env.str("SERVER_ID", hashlib.sha256(SECRET_KEY.encode()).hexdigest()[:12])
@@ -185,9 +196,17 @@ SLIPWAY_DOCKER_HOST: str = env.str("DOCKER_HOST", "unix:///var/run/docker.sock")
 SLIPWAY_MIRRORS_DIR: Path = env.path("MIRRORS_DIR", STATE_DIR / "mirrors")
 SLIPWAY_LOCAL_CLONES: bool = env.bool("LOCAL_CLONES", True)  # may a project's clone URL be a path of this machine?
 SLIPWAY_CA_BUNDLE: str = env.str("CA_BUNDLE", "")  # a file of certificates that stages trust too, behind a proxy
+SLIPWAY_RUNNER_LABELS: list[str] = env.list("RUNNER_LABELS", [])  # what the stages may ask for that run here
+# How many containers a stage worker has started for the stages that follow the one it runs; 0 for none.
+SLIPWAY_PREPARE_AHEAD: int = env.int("PREPARE_AHEAD", 2)
 SLIPWAY_STAGE_MEMORY_MB: int = env.int("STAGE_MEMORY_MB", 2048)
 SLIPWAY_STAGE_CPUS: float = env.float("STAGE_CPUS", 2.0)
 SLIPWAY_STAGE_PIDS: int = env.int("STAGE_PIDS", 1024)
+SLIPWAY_STAGE_MEMORY_MB_MAX: int = env.int("STAGE_MEMORY_MB_MAX", 8192)  # more a pipeline file cannot ask for
+SLIPWAY_STAGE_CPUS_MAX: float = env.float("STAGE_CPUS_MAX", 8.0)
+SLIPWAY_CACHE_MB: int = env.int("CACHE_MB", 1024)  # one cache, as stored
+SLIPWAY_CACHES_MB: int = env.int("CACHES_MB", 5120)  # all of a project; the least recently used go first
+SLIPWAY_BUILD_CONTEXT_MB: int = env.int("BUILD_CONTEXT_MB", 2048)
 SLIPWAY_LOG_LIMIT_MB: int = env.int("LOG_LIMIT_MB", 256)
 SLIPWAY_POLL_SECONDS: int = env.int("POLL_SECONDS", 60)
 

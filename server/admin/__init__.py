@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from server.admin import deploys, people, projects, records
+from server.admin import agreements, deploys, people, projects, records, registries, reports, roster, stages
 
-__all__ = ["deploys", "people", "projects", "records"]
+__all__ = ["agreements", "deploys", "people", "projects", "records", "registries", "reports", "roster", "stages"]
 
 admin.site.site_header = "Slipway"
 admin.site.site_title = "Slipway admin"

@@ -18,9 +18,10 @@ class SecretForm(secrets.WriteOnlyForm):
 
 
 class ProjectForm(secrets.WriteOnlyForm):
-    write_only = ("webhook_secret", "code_host_token")
+    write_only = ("webhook_secret", "code_host_token", "deploy_key")
     webhook_secret = secrets.line("Webhook secret", "Left empty, one is made; owners see it on the project's page")
     code_host_token = secrets.line("Code host token", "Used to clone over https and to write commit statuses")
+    deploy_key = secrets.text("Deploy key", "Private key to clone over ssh; left empty, one is made when it is needed")
 
     class Meta:
         model = Project
@@ -32,7 +33,14 @@ class ProjectForm(secrets.WriteOnlyForm):
             "webhook_secret",
             "code_host_name",
             "code_host_token",
+            "deploy_key",
+            "code_host_keys",
+            "clone_depth",
+            "with_submodules",
+            "with_lfs",
+            "lfs_hosts",
             "chat_channel",
+            "may_be_privileged",
         )
 
 
@@ -53,6 +61,12 @@ class ProjectAdmin(KeptWithHistory, Audited):
     list_display = ("name", "clone_url", "default_branch", "code_host_name", "chat_channel", "created_at")
     search_fields = ("name", "clone_url", "code_host_name")
     inlines = (Members, Secrets)
+    readonly_fields = ("public_key",)
+
+    @admin.display(description="Public part of the deploy key")
+    def public_key(self, obj: Project) -> str:
+        """What the repository's page of deploy keys at the code host is given: to read, not to write."""
+        return obj.deploy_key_line or "None: one is made when a project that is cloned over ssh is saved."
 
     def why_kept(self, obj: Project) -> str:
         if not obj.runs.exists():

@@ -14,10 +14,15 @@ from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs.models import Run
 from pipelines.runs.queries import Line
+from pipelines.schedules import queries as schedules
+from pipelines.states.status import Status
 from server import access
-from server.web import pictures, sentences
+from server.web import fleets, pictures, queue, sentences
 from server.web.drawings.ribs import Ribs
 from server.web.drawings.ruler import Ruler
+
+NAMED = 3  # stages of one run
+RAIL = 6  # of what waits; the queue's own page has the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class UnderWay:
     usual_seconds: float | None
 
     @property
+    def doing(self) -> str:
+        """Which stages of a run are performed, or that none is."""
+        statuses = {stage.name: stage.status for stage in self.run.stages.all()} if self.run else {}
+        running = [name for name, status in statuses.items() if status == Status.RUNNING]
+        if len(running) > NAMED:
+            return f"{len(running)} stages"
+        asks = Status.BLOCKED in statuses.values()
+        return ", ".join(running) or ("waits for a person" if asks else "waits for its turn")
+
+    @property
     def hosts(self) -> str:
         """How far the hosts of a deploy have come."""
         return sentences.hosts([row.status for row in self.deploy.hosts.all()]) if self.deploy else ""
@@ -49,17 +64,21 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     projects = list(access.visible_projects(request.user).order_by("name"))
     lines, shelves = runs.lines(projects), deploys.shelves(projects)
     rows = [_row(project, lines[project.pk], shelves[project.pk]) for project in projects]
-    running, waiting = _under_way(projects, lines)
+    running, fleet = _under_way(projects, lines), fleets.fleet()
+    waits = queue.waiting_in(projects, RAIL, fleet)
     bad_deploys = deploys.broken(projects)
     broken = [row for row in rows if row.line.is_broken]
     page = {
-        "title": sentences.dashboard(len(rows), len(broken) + len(bad_deploys), len(running)),
+        "title": sentences.dashboard(len(rows), len(broken) + len(bad_deploys), len(running), len(waits.people)),
         "rows": rows,
-        "needs": len(broken) + len(bad_deploys),
+        "needs": len(broken) + len(bad_deploys) + len(waits.people),
         "broken": broken,
         "bad_deploys": bad_deploys,
         "running": running,
-        "waiting": waiting,
+        "queue": waits,
+        "waiting": [*waits.ready, *waits.deploys][:RAIL],
+        "fleet": fleet,
+        "ahead": schedules.upcoming(projects, 3),
         "launched": deploys.newest(projects, 6),
         "subjects": " ".join(f"project:{project.pk}" for project in projects),
     }
@@ -71,14 +90,10 @@ def _row(project: Project, line: Line, shelf: Shelf) -> Row:
     return Row(project, line, pictures.ribs(line.runs), ruler)
 
 
-def _under_way(projects: Sequence[Project], lines: Mapping[int, Line]) -> tuple[list[UnderWay], list[UnderWay]]:
-    """What runs, and what waits for its turn."""
-    found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in runs.unfinished(projects)]
-    unfinished = deploys.unfinished(projects)
+def _under_way(projects: Sequence[Project], lines: Mapping[int, Line]) -> list[UnderWay]:
+    """What runs."""
+    started = [run for run in runs.unfinished(projects) if run.status == Status.RUNNING]
+    found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in started]
+    unfinished = [deploy for deploy in deploys.unfinished(projects) if deploy.status == Status.RUNNING]
     usual = deploys.usual({deploy.environment for deploy in unfinished})
-    found += [UnderWay(None, deploy, usual.get(deploy.environment_id)) for deploy in unfinished]
-    return [one for one in found if _runs(one)], [one for one in found if not _runs(one)]
-
-
-def _runs(one: UnderWay) -> bool:
-    return (one.run or one.deploy).status == "running"  # type: ignore[union-attr]
+    return found + [UnderWay(None, deploy, usual.get(deploy.environment_id)) for deploy in unfinished]

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from pipelines.projects.models import Project
 from pipelines.runs import queries
 from pipelines.runs.models import Event, Outcome
+from pipelines.runs.receiving import ASKED
 from server import access
 from server.web import fetching
 
@@ -46,6 +47,7 @@ def _list(request: HttpRequest, projects: list[Project], before: int | None = No
         "events": found[:PAGE],
         "older": found[PAGE - 1].pk if len(found) > PAGE else None,
         "shown": shown,
+        "asked": ASKED,
         "before": before,
         "subjects": " ".join(f"project:{project.pk}" for project in projects),
     }

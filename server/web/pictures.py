@@ -1,13 +1,14 @@
 """From records to drawings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
 from pipelines.deploys.queries import Shelf
 from pipelines.runs.models import Run, Stage
-from pipelines.states.status import Status
+from pipelines.states.status import BAD, FINAL, Status
 from server.web.drawings import graph as graphs
 from server.web.drawings import ribs as bars
 from server.web.drawings import ruler as rulers
@@ -28,27 +29,45 @@ def ruler(shelf: Shelf, *, width: int, pitch: int) -> rulers.Ruler:
     return rulers.draw(marks, shelf.live, width=width, pitch=pitch)
 
 
-def graph(stages: Sequence[Stage]) -> graphs.Graph:
-    return graphs.draw([graphs.Node(s.name, s.status, s.needs, _note(s)) for s in stages])
+def graph(stages: Sequence[Stage], waits: Mapping[int, str] | None = None) -> graphs.Graph:
+    """`waits`: stage id → why it has not begun."""
+    waits = waits or {}
+    nodes = [graphs.Node(s.name, s.status, s.needs, note(s, waits.get(s.pk)), *_combination(s.spec)) for s in stages]
+    return graphs.draw(nodes)
 
 
-def timeline(run: Run, stages: Sequence[Stage], queued_at: dict[int, datetime]) -> timelines.Timeline:
+def timeline(
+    run: Run, stages: Sequence[Stage], queued_at: dict[int, datetime], waits: Mapping[int, str] | None = None
+) -> timelines.Timeline:
+    """`waits`: as in `graph`. A stage that is to be tried again stands as one that has not started."""
+
     def since(at: datetime | None) -> float | None:
         return None if at is None else (at - run.created_at).total_seconds()
 
-    spans = [
-        timelines.Span(s.name, s.status, since(queued_at.get(s.pk)), since(s.started_at), since(s.finished_at))
-        for s in stages
-    ]
-    return timelines.draw(spans, (timezone.now() - run.created_at).total_seconds())
+    def span(stage: Stage) -> timelines.Span:
+        started = stage.started_at if stage.status in FINAL | {Status.RUNNING} else None
+        told = "" if started else note(stage, (waits or {}).get(stage.pk))
+        times = since(queued_at.get(stage.pk)), since(started), since(stage.finished_at)
+        values = _combination(stage.spec)[1]
+        return timelines.Span(stage.name, stage.status, *times, told, f"{stage.base} {values}" if values else "")
+
+    return timelines.draw([span(stage) for stage in stages], (timezone.now() - run.created_at).total_seconds())
 
 
-def _note(stage: Stage) -> str:
+def _combination(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """Of a matrix: what its bracket says, and what tells this one apart."""
+    values = spec.get("values") or {}
+    return (f"{spec['base']}, by {', '.join(values)}", ", ".join(values.values())) if values else ("", "")
+
+
+def note(stage: Stage, why_waiting: str | None = None) -> str:
     """The second line of a plate: how long, or why not."""
+    if stage.status not in FINAL | {Status.RUNNING}:
+        return why_waiting or stage.status
+    if stage.taken_from is not None:
+        return f"from run {stage.taken_from.run.number}"
     if stage.started_at is not None:
-        return clock(so_far(stage))
-    if stage.status == Status.SKIPPED:
-        return (
-            f"no {stage.reason.removesuffix(_SPOILT)}" if stage.reason.endswith(_SPOILT) else stage.reason or "skipped"
-        )
-    return stage.status
+        return clock(so_far(stage)) + (", may fail" if stage.allow_failure and stage.status in BAD else "")
+    if stage.reason.endswith(_SPOILT):
+        return f"no {stage.reason.removesuffix(_SPOILT)}"
+    return stage.reason or stage.status

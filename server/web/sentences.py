@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 
-def dashboard(projects: int, broken: int, running: int) -> str:
+def dashboard(projects: int, broken: int, running: int, for_people: int = 0) -> str:
     if not projects:
         return "No projects yet"
-    parts = [f"{number} {word}" for number, word in ((broken, "broken"), (running, "running")) if number]
+    waits = f"{'waits' if for_people == 1 else 'wait'} for a person"
+    told = ((broken, "broken"), (for_people, waits), (running, "running"))
+    parts = [f"{number} {word}" for number, word in told if number]
     return ", ".join(parts) if parts else "Nothing is broken, nothing is running"
 
 

@@ -19,7 +19,7 @@ from pipelines.spec.errors import SpecError
 from pipelines.spec.parser import parse
 from pipelines.states.status import Status
 from tests import factories
-from tests.browser import pasts, prints
+from tests.browser import language, pasts, prints
 
 MINUTE, HOUR = 60, 3600
 SPEC = """\
@@ -117,6 +117,8 @@ def build() -> Scenery:
             "events": "/events/",
             "event": f"/projects/shop/events/{newest.pk}/",
             "account": "/account/",
+            "runners": "/runners/",
+            **language.build(operator, developer),
         },
     )
 

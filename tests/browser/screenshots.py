@@ -11,7 +11,7 @@ from tests.browser.conftest import Visit
 from tests.browser.scenery import build
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-PAGES = ("dashboard", "project", "run", "environment", "deploy", "events")
+PAGES = ("dashboard", "project", "run", "matrix run", "gated run", "queue", "environment", "deploy", "events")
 DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 
 
@@ -25,7 +25,7 @@ def test_take_pictures(theme: str, visitor_of: Visit) -> None:
         visitor.page.set_viewport_size(window)
         visitor.open(scenery.paths[page])
         visitor.page.get_by_text("Live", exact=True).wait_for()
-        picture = FOLDER / f"{page}{suffix}-{theme}.png"
+        picture = FOLDER / f"{page.replace(' ', '-')}{suffix}-{theme}.png"
         visitor.page.screenshot(path=picture)
         _shrink(picture)
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from pipelines.deploys import lifecycle as deploying
 from pipelines.deploys.models import Phase
-from pipelines.runs import lifecycle, output
-from pipelines.runs.models import Attempt, Run
+from pipelines.runs import approvals, lifecycle, output
+from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states.status import Status
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
@@ -23,8 +23,11 @@ from tests.factories import (
     make_event,
     make_live,
     make_operator,
+    make_person,
     make_project,
+    make_red_run,
     make_run,
+    plan,
     print_steps,
     start_stage,
 )
@@ -75,6 +78,89 @@ def test_a_run_moves_on_the_open_page_without_a_reload(operator: Visitor) -> Non
     finish_stage(run, "test", Status.FAILED)
     expect(page.locator("#facts")).to_contain_text("failed", timeout=20 * SECONDS)
     assert was_told(page, "run")
+
+
+GATE = """\
+image: busybox
+stages:
+  ship: {approval: {count: 2, ask: {ticket: {description: Number of the change}}}, steps: [ship]}
+"""
+
+
+def test_an_approval_by_others_comes_live_and_leaves_alone_what_somebody_types(operator: Visitor) -> None:
+    run = make_run(spec=GATE)
+    gate = run.stages.select_related("run__project").get()
+    page = watch(operator, page_of(run))
+    page.get_by_label("ticket").fill("OPS-1931")
+    approvals.approve(gate, make_person("ana"), "ana (#7)", {"ticket": "OPS-7"})
+    expect(page.locator("#approval")).to_contain_text("ana approved, with ticket=OPS-7", timeout=20 * SECONDS)
+    expect(page.locator("#stage")).to_contain_text("Waits for approval (1 of 2).")
+    expect(page.get_by_label("ticket")).to_have_value("OPS-1931")
+    approvals.approve(gate, make_person("bea"), "bea (#8)", {"ticket": "OPS-8"})
+    expect(page.locator("#side")).to_contain_text("no runner is there", timeout=20 * SECONDS)
+    expect(page.get_by_role("button", name="Approve ship")).to_have_count(0)
+    attempt = start_stage(run)
+    expect(page.locator(f"[data-log='{attempt.log_id}']")).to_be_visible(timeout=20 * SECONDS)
+    print_steps(attempt, [b"under way\n"])
+    shows(page, ["under way"])
+    lifecycle.finish_attempt(attempt, Status.SUCCEEDED, exit_code=0)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    shows(page, ["under way"])
+    assert was_told(page, "run")
+
+
+def test_who_approves_in_the_page_sees_the_stage_start_without_a_reload(operator: Visitor) -> None:
+    run = make_run(spec=GATE.replace("count: 2", "count: 1"))
+    page = watch(operator, page_of(run))
+    page.get_by_label("ticket").fill("OPS-1931")
+    page.get_by_role("button", name="Approve ship").click()
+    expect(page.get_by_text("ship starts.")).to_be_visible()
+    wire(page, "Live")
+    page.evaluate(_LISTEN)
+    finish_stage(run)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    assert page.evaluate("window.untouched")
+
+
+def test_what_failed_is_run_again_by_a_click_and_its_page_follows(operator: Visitor) -> None:
+    run = make_red_run()
+    page = watch(operator, page_of(run))
+    page.get_by_role("button", name="Run again what failed").click()
+    expect(page.locator("#facts")).to_contain_text(f"run {run.number} again, what failed")
+    wire(page, "Live")
+    page.evaluate(_LISTEN)
+    again = Run.objects.get(rerun_of=run)
+    plan(again)
+    expect(page.locator("#side")).to_contain_text(f"from run {run.number}", timeout=20 * SECONDS)
+    finish_stage(again, "test")
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    assert was_told(page, "run")
+
+
+def test_a_stage_that_is_tried_again_says_so_live_and_offers_the_new_attempt(operator: Visitor) -> None:
+    run = make_run(spec="image: busybox\nstages:\n  flaky: {retry: {times: 2, on: [infrastructure]}, steps: [x]}\n")
+    first = start_stage(run)
+    print_steps(first, [b"first\n"])
+    page = watch(operator, page_of(run))
+    shows(page, ["first"])
+    lifecycle.finish_attempt(first, Status.ERRORED, reason="the engine went away")
+    expect(page.locator("#stwhy")).to_contain_text(
+        "The attempt before ended: the engine went away.", timeout=20 * SECONDS
+    )
+    shows(page, ["first"])
+    Stage.objects.filter(run=run).update(ready_at=None)
+    print_steps(start_stage(run), [b"second\n"])
+    page.get_by_role("link", name="Attempt 2").click()
+    shows(page, ["second"])
+
+
+def test_the_queue_and_its_number_in_the_bar_follow(operator: Visitor) -> None:
+    run = make_run()
+    page = watch(operator, "/queue/")
+    expect(page.locator("#queue-n")).to_have_text("1")
+    start_stage(run)
+    expect(page.locator("h1")).to_have_text("Nothing waits", timeout=20 * SECONDS)
+    expect(page.locator("#queue-n")).to_have_text("0")
 
 
 def test_the_first_page_shows_a_push_as_it_arrives(operator: Visitor) -> None:

@@ -5,17 +5,27 @@ from dataclasses import dataclass
 from math import ceil
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_SHORT = 12  # letters
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stage in seconds since the run was made: could start, started, ended; None for what has not happened."""
+    """A stage in seconds since the run was made: could start, started, ended; None for what has not happened.
+
+    `told` is said where it has no bar; `label` is how its lane is called, if not by its name.
+    """
 
     name: str
     status: str
     queued: float | None
     started: float | None
     ended: float | None
+    told: str = ""
+    label: str = ""
+
+    @property
+    def called(self) -> str:
+        return self.label or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,11 @@ class Timeline:
     lanes: Sequence[Lane]
     grid: Sequence[float]
     labels: Sequence[str]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the names of its lanes take more room than most do."""
+        return any(len(lane.span.called) > _SHORT for lane in self.lanes)
 
 
 def draw(spans: Sequence[Span], now: float) -> Timeline:

@@ -11,7 +11,15 @@ from pipelines.states.status import Status
 
 register = template.Library()
 
-_KIND_ICONS = {"push": "branch", "tag": "tag", "pull_request": "pull", "manual": "person", "deletion": "minus"}
+_KIND_ICONS = {
+    "push": "branch",
+    "tag": "tag",
+    "pull_request": "pull",
+    "manual": "person",
+    "schedule": "clock",
+    "api": "launch",
+    "deletion": "minus",
+}
 
 
 @register.simple_tag
@@ -49,8 +57,9 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def ref(full: str) -> SafeString:
     """A full ref as people name it, its namespace told by the icon."""
-    kind = "tag" if full.startswith("refs/tags/") else "branch"
-    short = full.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    namespaces = (("refs/tags/", "tag"), ("refs/pull/", "pull"), ("refs/heads/", "branch"))
+    prefix, kind = next((known for known in namespaces if full.startswith(known[0])), ("", "branch"))
+    short = full.removeprefix(prefix).removesuffix("/head" if kind == "pull" else "")
     return format_html('<span class="ic" title="{}">{}{}</span>', full, icon(kind), short)
 
 
@@ -86,7 +95,15 @@ def caret(column: int) -> str:
 def said(event: Event) -> str:
     """An event in a few words: push to main, tag v2.0.9."""
     short = event.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    words = {EventKind.PUSH: f"push to {short}", EventKind.TAG: f"tag {short}", EventKind.DELETION: f"{short} deleted"}
+    words = {
+        EventKind.PUSH: f"push to {short}",
+        EventKind.TAG: f"tag {short}",
+        EventKind.PULL_REQUEST: f"pull request {short.removeprefix('refs/pull/').removesuffix('/head')}",
+        EventKind.MANUAL: f"{short} by hand",
+        EventKind.SCHEDULE: f"{short} by schedule",
+        EventKind.API: f"{short} by API",
+        EventKind.DELETION: f"{short} deleted",
+    }
     known = words.get(EventKind(event.kind))
     return known or f"{event.get_kind_display().lower()} {short}".strip()
 

@@ -26,6 +26,14 @@ def about(seconds: float) -> str:
 
 
 @register.filter
+def took(seconds: float | None) -> str:
+    """How long a test took: 1.84 s, or 2:05 from a minute on; nothing when it is not known."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds < MINUTE else durations.clock(seconds)
+
+
+@register.filter
 def ago(at: datetime | None) -> SafeString | str:
     """How long ago, with the exact time in `title` and `datetime`."""
     if at is None:

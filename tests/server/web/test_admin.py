@@ -13,9 +13,10 @@ from pipelines.audit.models import Act
 from pipelines.audit.record import record
 from pipelines.deploys.models import Credential, Environment, EnvironmentSecret
 from pipelines.deploys.requests import latest_configuration
+from pipelines.projects import pipelines
 from pipelines.projects.models import Project, Secret
 from pipelines.runs import lifecycle
-from pipelines.runs.models import EventKind
+from pipelines.runs.models import Approval, EventKind, Identity, Template
 from server.admin import inventories, settings_lines
 from server.admin.settings_lines import BadLine
 from tests.factories import (
@@ -34,8 +35,9 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-OURS = ("states", "logs", "audit", "outbox", "probes", "projects", "runs", "deploys")
-MODELS = [model for label in OURS for model in apps.get_app_config(label).get_models()]
+MODELS = [model for model in apps.get_models() if model.__module__.startswith("pipelines.")]
+RECORDS = ("runs_run", "runs_approval", "projects_specversion", "deploys_deploy", "states_transition")
+LEDGERS = ("audit_act", "logs_log")
 
 
 def fields(client: Client, address: str) -> dict[str, Any]:
@@ -81,10 +83,13 @@ def test_nobody_but_operators_gets_in_whatever_django_s_permissions_say(project:
     assert client.get(reverse("admin:auth_user_changelist")).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["runs_run", "deploys_deploy", "states_transition", "audit_act", "logs_log"])
+@pytest.mark.parametrize("name", [*RECORDS, *LEDGERS])
 def test_records_cannot_be_added_changed_or_deleted(name: str, operator: Client) -> None:
     make_deploy(make_environment())
     record("ada (#1)", "looked", "around")
+    run = make_run(make_project())
+    Approval.objects.create(run=run, actor="ada (#1)", sha=run.sha)
+    pipelines.keep(run.project, "image: busybox\nstages: {a: {steps: [make]}}\n", "ada (#1)")
     model = apps.get_model(name.replace("_", "."))
     pk = model._default_manager.latest("pk").pk
     assert operator.get(reverse(f"admin:{name}_add")).status_code == 403
@@ -178,11 +183,23 @@ def test_what_was_never_used_is_deleted_with_all_that_was_set_up_for_it(operator
         assert not type(row)._default_manager.filter(pk=row.pk).exists()
 
 
-def test_a_new_project_gets_a_webhook_secret(operator: Client) -> None:
+def _add_project(operator: Client, clone_url: str) -> Project:
     inlines = {f"{name}-{key}": 0 for name in ("members", "secrets") for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
-    form = {"name": "new", "clone_url": "/srv/x", "default_branch": "main", "spec_path": ".slipway.yml"}
-    operator.post(reverse("admin:projects_project_add"), {**form, **inlines})
-    assert len(Project.objects.get(name="new").webhook_secret) > 30
+    form = {"name": "new", "clone_url": clone_url, "default_branch": "main", "spec_path": ".slipway.yml"}
+    operator.post(reverse("admin:projects_project_add"), {**form, **inlines, "clone_depth": 50})
+    return Project.objects.get(name="new")
+
+
+def test_a_new_project_gets_a_webhook_secret(operator: Client) -> None:
+    assert len(_add_project(operator, "/srv/x").webhook_secret) > 30
+
+
+def test_a_project_cloned_over_ssh_shows_the_public_part_of_its_key_and_never_the_private(operator: Client) -> None:
+    project = _add_project(operator, "git@example.org:owner/new.git")
+    page = operator.get(reverse("admin:projects_project_change", args=[project.pk])).content.decode()
+    assert project.deploy_key_line in page
+    assert project.deploy_key.splitlines()[2] not in page
+    assert "PRIVATE KEY" not in page
 
 
 def test_the_configuration_is_edited_as_lines_and_each_change_is_a_version(operator: Client) -> None:
@@ -250,6 +267,20 @@ def test_a_credential_without_a_key_gets_one_made(operator: Client) -> None:
 def test_a_credential_that_is_no_key_is_refused(operator: Client) -> None:
     response = operator.post(reverse("admin:deploys_credential_add"), {"name": "web", "private_key": "hello"})
     assert "not a private key" in response.content.decode()
+
+
+def test_operators_say_whose_account_at_the_code_host_is_whose(operator: Client) -> None:
+    person = make_person()
+    operator.post(reverse("admin:runs_identity_add"), {"user": person.pk, "code_host_id": 583231})
+    assert Identity.objects.get(user=person).code_host_id == 583231
+    assert Act.objects.get(verb="added").subject.startswith("identity ")
+
+
+def test_operators_say_which_projects_everybody_may_include(operator: Client, project: Project) -> None:
+    operator.post(reverse("admin:runs_template_add"), {"project": project.pk})
+    assert Template.objects.get().project == project
+    operator.post(reverse("admin:runs_template_delete", args=[Template.objects.get().pk]), {"post": "yes"})
+    assert not Template.objects.exists()
 
 
 def test_making_somebody_an_operator_is_in_the_audit(operator: Client) -> None:

@@ -52,6 +52,62 @@ def test_stages_stand_in_columns_by_what_they_need() -> None:
     assert len(drawn.edges) == 3
 
 
+def test_combinations_of_a_matrix_stand_in_one_bracket_under_their_values() -> None:
+    nodes = [
+        Node("build", "succeeded", [], ""),
+        Node("test (3.11)", "running", ["build"], "", "test, by python", "3.11"),
+        Node("test (3.12)", "pending", ["build"], "", "test, by python", "3.12"),
+        Node("docs", "pending", ["build"], ""),
+    ]
+    drawn = graph.draw(nodes)
+    plates = {plate.node.name: plate for plate in drawn.plates}
+    (bracket,) = drawn.brackets
+    inside = [plates["test (3.11)"], plates["test (3.12)"]]
+    assert all(bracket.y < plate.y < bracket.y + bracket.height - graph.PLATE_HEIGHT for plate in inside)
+    assert all(bracket.x < plate.x < bracket.x + bracket.width - graph.PLATE_WIDTH for plate in inside)
+    assert plates["docs"].y > bracket.y + bracket.height
+    assert [plate.short_name for plate in inside] == ["3.11", "3.12"]
+    assert plates["docs"].y + graph.PLATE_HEIGHT < drawn.height
+    assert bracket.x + bracket.width < drawn.width
+
+
+def _matrix(count: int, *needs: str) -> list[Node]:
+    label = "3.{} on postgres:16".format
+    return [Node(f"test ({n})", "running", needs, "", "test, by python, db", label(n)) for n in range(count)]
+
+
+def test_many_combinations_stand_beside_each_other_within_their_bracket_and_nothing_overlaps() -> None:
+    drawn = graph.draw([Node("build", "succeeded", [], ""), *_matrix(20, "build")])
+    (bracket,) = drawn.brackets
+    low = [plate for plate in drawn.plates if plate.is_low]
+    assert len(low) == 20
+    assert len({(plate.x, plate.y) for plate in low}) == 20
+    assert len({plate.x for plate in low}) == 2
+    assert all(plate.x + plate.width < bracket.x + bracket.width for plate in low)
+    assert all(plate.y + plate.height < bracket.y + bracket.height for plate in low)
+    assert drawn.height < 400
+
+
+def test_a_large_matrix_has_one_edge_to_it_and_one_from_it() -> None:
+    tests = _matrix(20, "build")
+    after = Node("deploy", "pending", [test.name for test in tests], "")
+    drawn = graph.draw([Node("build", "succeeded", [], ""), *tests, after])
+    assert [edge.state for edge in drawn.edges] == ["done", "wait"]
+
+
+def test_what_needs_one_combination_of_a_large_matrix_has_its_edge_from_that_one() -> None:
+    drawn = graph.draw([*_matrix(20), Node("docs", "pending", ["test (3)", "test (4)"], "")])
+    assert len(drawn.edges) == 2
+
+
+def test_hundreds_of_combinations_are_drawn_in_a_moment() -> None:
+    tests = _matrix(256)
+    after = [Node(f"after ({n})", "pending", [one.name for one in tests], "", "after", str(n)) for n in range(64)]
+    drawn = graph.draw([*tests, *after])
+    assert len(drawn.plates) == 320
+    assert len(drawn.edges) == 1
+
+
 def test_an_edge_tells_whether_it_was_passed_waits_or_leads_nowhere() -> None:
     nodes = [
         Node("good", "succeeded", [], ""),
@@ -69,9 +125,10 @@ def test_a_circle_or_a_stranger_in_the_data_does_not_hang_the_page() -> None:
 
 
 def test_long_names_are_cut_to_fit_their_plate() -> None:
-    plate = graph.draw([Node("a-very-long-name", "pending", [], "because of something")]).plates[0]
-    assert plate.short_name == "a-very-l…"
-    assert plate.short_note == "because of…"
+    plate = graph.draw([Node("a-name-longer-than-any-plate", "pending", [], "because of something else")]).plates[0]
+    assert plate.width == graph.WIDEST
+    assert plate.short_name == "a-name-longer-th…"
+    assert plate.short_note.endswith("…")
 
 
 def test_no_stages_draw_nothing() -> None:

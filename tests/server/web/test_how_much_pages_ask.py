@@ -25,8 +25,9 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-# Session, person, and what the page is about, with room for one question more; not with the number of rows.
-AT_MOST = 24
+# Session, person, the bar's number, and what the page is about, with room for one question more; not with the number of
+# rows.
+AT_MOST = 26
 
 
 def asked(client: Client, address: str) -> int:
@@ -73,6 +74,30 @@ def test_a_run(operator: Client, project: Project) -> None:
     large = make_green_run(project, spec=f"image: busybox\nstages:\n{stages}")
     first, second = (asked(operator, reverse("run", args=[project.name, run.number])) for run in (small, large))
     assert second <= first + 1 <= AT_MOST  # the second has an earlier run to be compared with
+
+
+def test_a_run_that_waits_in_many_ways(operator: Client, project: Project) -> None:
+    stages = "  gate: {needs: [], approval: {}, steps: [x]}\n"
+    stages += "".join(f"  s{n}: {{needs: [], concurrency: deploy, labels: [gpu], steps: [x]}}\n" for n in range(3))
+    small = make_run(project, spec=f"image: busybox\nstages:\n{stages}")
+    stages += "".join(f"  t{n}: {{needs: [s{n % 3}], steps: [x]}}\n" for n in range(20))
+    large = make_run(project, spec=f"image: busybox\nstages:\n{stages}")
+    first, second = (asked(operator, reverse("run", args=[project.name, run.number])) for run in (small, large))
+    assert second <= first <= AT_MOST
+
+
+def test_the_queue(operator: Client, viewer: Client, project: Project) -> None:
+    gate = "image: busybox\nstages:\n  gate: {approval: {}, steps: [x]}\n"
+
+    def more() -> None:
+        for _ in range(3):
+            fill(make_project())
+            make_run(project, spec=gate)
+            make_run(project)
+
+    more()
+    grows_not(operator, reverse("queue"), more)
+    grows_not(viewer, reverse("queue"), more)
 
 
 def test_an_environment(operator: Client, project: Project) -> None:

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from pipelines.deploys.models import Host
 from pipelines.projects.models import Project
-from pipelines.runs import lifecycle, polling
+from pipelines.runs import lifecycle, polling, receiving
 from pipelines.runs.models import EventKind, Run
 from pipelines.states.status import Status
 from tests.factories import (
@@ -114,11 +114,11 @@ def test_a_run_s_page_draws_its_stages_and_shows_the_log_of_the_one_that_runs(vi
     assert 'data-closed="false"' in text
 
 
-def test_the_log_element_knows_its_steps_by_the_names_of_the_file(viewer: Client, project: Project) -> None:
+def test_the_log_element_knows_where_to_ask_for_its_rows(viewer: Client, project: Project) -> None:
     run = make_run(project)
-    print_steps(start_stage(run, "build"), [b"one\n", b"two\n"], [0])
-    text = run_page(viewer, run)
-    assert "&quot;position&quot;: 0, &quot;name&quot;: &quot;echo building&quot;" in text
+    attempt = start_stage(run, "build")
+    print_steps(attempt, [b"one\n", b"two\n"], [0])
+    assert f'data-rows="{reverse("log-rows", args=[attempt.log_id])}"' in run_page(viewer, run)
 
 
 def test_any_stage_and_attempt_can_be_chosen(viewer: Client, project: Project) -> None:
@@ -192,9 +192,36 @@ def test_a_finished_deploy_that_is_live_offers_the_way_back(maintainer: Client, 
 
 def test_events_say_what_became_of_them_and_why(viewer: Client, project: Project) -> None:
     make_event(project, kind=EventKind.PULL_REQUEST, ref="refs/heads/x", fork=True)
+    make_event(project, kind=EventKind.PUSH, ref="refs/heads/y", message="x [skip ci]")
     text = page(viewer, "events", project.name)
-    assert "a fork&#x27;s pull request is not run" in text
-    assert "a fork&#x27;s pull request is not run" not in page(viewer, "all-events", query="?show=run")
+    assert "a fork&#x27;s pull request: somebody of the project has to look at its commit" in text
+    assert "its commit message says [skip ci]" in text
+    assert "its commit message says [skip ci]" not in page(viewer, "all-events", query="?show=run")
+
+
+def test_what_people_and_schedules_ask_for_are_events_with_their_parameters(viewer: Client, project: Project) -> None:
+    receiving.start_manually(project, "refs/heads/main", {"where": "staging"}, "ana (#1)")
+    scheduled = receiving.start_scheduled(project, "nightly", "refs/heads/main", {}, "2026-01-01T02:30Z")
+    text = page(viewer, "events", project.name)
+    assert "main by hand" in text
+    assert "where=staging" in text
+    assert "main by schedule" in text
+    assert "by the schedule nightly" in text
+    assert "Main by schedule" in page(viewer, "event", project.name, scheduled.pk)
+
+
+def test_a_pull_request_of_a_fork_is_called_by_its_number(viewer: Client, project: Project) -> None:
+    event = make_event(project, kind=EventKind.PULL_REQUEST, ref="refs/pull/7/head", fork=True)
+    assert "Pull request 7" in page(viewer, "event", project.name, event.pk)
+    assert "from a fork: without secrets" in page(viewer, "event", project.name, event.pk)
+
+
+def test_the_dashboard_says_what_waits_for_a_person_and_where_to_go(viewer: Client, project: Project) -> None:
+    make_run(project, spec="image: busybox\nstages:\n  ship: {approval: {by: [ops]}, steps: [x]}\n")
+    text = page(viewer, "dashboard")
+    assert "1 waits for a person, 1 running" in text
+    assert "ship waits for approval" in text
+    assert "Approval by ops" in text
 
 
 def test_an_event_s_payload_is_shown_as_text(viewer: Client, project: Project) -> None:

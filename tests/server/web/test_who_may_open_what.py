@@ -8,9 +8,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from pipelines.projects import pipelines
 from pipelines.projects.models import Role
 from pipelines.runs.models import Artifact
+from pipelines.schedules import lifecycle as schedules
 from tests.factories import (
+    SPEC,
     finish_stage,
     make_deploy,
     make_environment,
@@ -20,6 +23,7 @@ from tests.factories import (
     make_project,
     make_run,
 )
+from tests.pipelines.reports.reporting import cases, report_stage
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +33,8 @@ SIGN_IN = 302  # to the sign-in page; told apart from other redirects below
 # Route → (method, status per person in the order of PEOPLE). "→" is a redirect to the sign-in page, "✓" a page, "done"
 # a redirect to where the result is shown.
 PAGE = ("get", ("→", 404, "✓", "✓", "✓", "✓", "✓"))
+DEVELOPERS = ("→", 404, 403, "done", "done", "done", "done")
+MAINTAINERS = ("→", 404, 403, 403, "done", "done", "done")
 TABLE = {
     "": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
     "sign-in/": ("get", ("✓", "done", "done", "done", "done", "done", "done")),
@@ -37,12 +43,36 @@ TABLE = {
     "setup/<str:token>/": ("get", (410,) * 7),
     "healthz": ("get", ("✓",) * 7),
     "events/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "runners/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "runners/drain/": ("post", ("→", 403, 403, 403, 403, 403, "done")),
+    "queue/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "schema/pipeline.json": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
     "logs/<int:log_id>.txt": PAGE,
+    "logs/<int:log_id>/rows/": PAGE,
+    "logs/<int:log_id>/find/": PAGE,
+    "logs/<int:log_id>/first-error/": PAGE,
     "artifacts/<int:artifact_id>/": PAGE,
     "projects/<slug:project>/": PAGE,
     "projects/<slug:project>/events/": PAGE,
     "projects/<slug:project>/events/<int:event_id>/": PAGE,
     "projects/<slug:project>/runs/<int:number>/": PAGE,
+    "projects/<slug:project>/runs/<int:number>/tests/": PAGE,
+    "projects/<slug:project>/start/": PAGE,
+    "projects/<slug:project>/pipeline/": PAGE,
+    "projects/<slug:project>/pipeline/versions/<int:number>/": PAGE,
+    "projects/<slug:project>/pipeline/check/": ("post", ("→", 404, "✓", "✓", "✓", "✓", "✓")),
+    # The same edit once more is overtaken: the page comes back with what was typed.
+    "projects/<slug:project>/pipeline/save/": ("post", ("→", 404, 403, 403, "done", "✓", "✓")),
+    "projects/<slug:project>/pipeline/restore/": ("post", MAINTAINERS),
+    "projects/<slug:project>/pipeline/leave/": ("post", MAINTAINERS),
+    "projects/<slug:project>/runs/<int:number>/rerun/": ("post", DEVELOPERS),
+    "projects/<slug:project>/runs/<int:number>/approve/": ("post", DEVELOPERS),
+    "projects/<slug:project>/runs/<int:number>/refuse/": ("post", DEVELOPERS),
+    "projects/<slug:project>/runs/<int:number>/let-in/": ("post", MAINTAINERS),
+    "projects/<slug:project>/schedules/": PAGE,
+    "projects/<slug:project>/schedules/<int:schedule_id>/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
+    "projects/<slug:project>/tests/": PAGE,
+    "projects/<slug:project>/tests/<slug:key>/": PAGE,
     "projects/<slug:project>/runs/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
     "projects/<slug:project>/deploys/<int:number>/": PAGE,
     "projects/<slug:project>/deploys/<int:number>/cancel/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
@@ -86,6 +116,7 @@ def stand() -> Stand:
     run = make_run(project)
     attempt = finish_stage(run)
     artifact = Artifact.objects.get(attempt=attempt)
+    report = report_stage(make_run(project), cases([], ["a"]), stage="build")
     people: dict[str, User | None] = {role: make_person(project=project, role=Role(role)) for role in Role.values}
     arguments = {
         "project": project.name,
@@ -95,8 +126,12 @@ def stand() -> Stand:
         "artifact_id": artifact.pk,
         "event_id": run.events.get().pk,
         "token": "nothing",
+        "key": report.results.get().test.key,
+        "schedule_id": schedules.make(project, "nightly", "30 2 * * *", "UTC", "", {}, "ana").pk,
     }
-    form = {"release": first.number, "live": second.number, "kind": "inventory", "deploy": deploy.number}
+    pipelines.keep(project, SPEC, "ana (#1)")
+    edit = {"text": SPEC, "based_on": 1, "number": 1, "stage": "build", "sha": run.sha}
+    form = {**edit, "release": first.number, "live": second.number, "kind": "inventory", "deploy": deploy.number}
     return Stand(arguments, form, {**people, "anonymous": None, "stranger": make_person(), "operator": make_operator()})
 
 
