@@ -2,7 +2,8 @@
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-venv git ca-certificates \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    python3 python3-venv git openssh-client ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 # ca.crt beside this file is optional: authorities that the image shall trust too, behind a proxy that has its own.
 COPY requirements.txt ca.cr[t] /slipway/

@@ -40,18 +40,19 @@ def _redis_is_here() -> bool:
 
 
 GIT = Part(lambda: found("git"), ("git",))
+SSH = Part(lambda: found("ssh"), ("openssh-client",))
 DOCKER = Part(lambda: found("dockerd") or engine.answers(), ("docker.io", "docker-cli?", "ca-certificates"))
 REDIS = Part(_redis_is_here, ("redis-server",))
 FOR_TESTS = (
     Part(lambda: found("docker"), ("docker.io", "docker-cli?")),
     Part(lambda: found("sshd"), ("openssh-server",)),
-    Part(lambda: found("ssh"), ("openssh-client",)),
     Part(lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")), ("postgresql",)),
     Part(lambda: found("chromium", "google-chrome"), ("chromium",)),
     Part(lambda: found("iptables"), ("iptables",)),
     Part(lambda: found("ps"), ("procps",)),
+    Part(lambda: found("docker-registry"), ("docker-registry",)),
 )
-FOR_SERVER = (GIT, DOCKER, REDIS)
+FOR_SERVER = (GIT, SSH, DOCKER, REDIS)
 PURPOSES = {
     "up": Purpose("run", FOR_SERVER, engine=True),
     "demo": Purpose("dev", FOR_SERVER, engine=True, images=True),

@@ -14,7 +14,7 @@ LINE_BYTES = 100_000_000
 
 def test_an_unknown_image_is_named_in_the_verdict(works: Works) -> None:
     works.push("image: slipway-lab/no-such-image:1\nstages: {test: {steps: ['true']}}\n")
-    assert "the image slipway-lab/no-such-image:1 is not on this machine and cannot be pulled" in _failed(works)
+    assert "the image slipway-lab/no-such-image:1 cannot be pulled" in _failed(works)
     _goes_on(works)
 
 

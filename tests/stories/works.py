@@ -71,8 +71,12 @@ class Works:
         return self.scene.operator.log(self.page(run, stage))
 
     def await_log(self, run: int, stage: str, text: str) -> None:
-        """Wait until the stage's page shows the text."""
-        until(f"“{text}” in the log of {stage}", lambda: text in self.page(run, stage).text)
+        """Wait until the stage has printed the text; its page may show it before, in the steps."""
+        until(f"“{text}” in the log of {stage}", lambda: text in self._log_so_far(run, stage))
+
+    def _log_so_far(self, run: int, stage: str) -> str:
+        page = self.page(run, stage)
+        return self.scene.operator.log(page) if "/logs/" in page.text else ""
 
     @property
     def secret(self) -> str:
