@@ -20,6 +20,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 
 from pipelines.errors import SystemFault, UserError
+from pipelines.runs.models import Artifact
 from runners.containers.executor import Container, Executor
 from runners.containers.script import WORKSPACE
 from runners.tarstreams import BLOCK, Readable, contents
@@ -41,6 +42,10 @@ class ArtifactRefused(UserError):
 
 class ArtifactTooLarge(UserError):
     """More bytes or files than an artifact may have: keep less."""
+
+
+class ArtifactExpired(UserError):
+    """The artifact was kept for a time that is over: the stage that makes it has to run again."""
 
 
 class ArtifactDamaged(SystemFault):
@@ -67,6 +72,16 @@ def collect(
     the same digests.
     """
     return [_collect(executor, container, checked_path(path), bytes_max) for path in paths]
+
+
+def there(made: Iterable[Artifact]) -> Iterator[Artifact]:
+    """Those of them that are files. Raises ArtifactExpired for one that was kept only for a time that is over."""
+    for artifact in made:
+        if artifact.expired_at is not None:
+            when = f"{artifact.expired_at:%d %B %Y}"
+            raise ArtifactExpired(f"the artifact {artifact.path} was kept until {when}: run all again")
+        if artifact.storage_name:  # an image lies in a registry
+            yield artifact
 
 
 def stream(storage_name: str, digest: str) -> Iterator[bytes]:

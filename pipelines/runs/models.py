@@ -275,10 +275,15 @@ class Artifact(models.Model):
     path = models.CharField(max_length=255)
     digest = models.CharField(max_length=64, help_text="SHA-256 of the stored archive")
     size = models.BigIntegerField(help_text="Bytes of the stored archive")
-    storage_name = models.CharField(max_length=200)
+    storage_name = models.CharField(max_length=200, blank=True, help_text="Empty: an image, or its files are gone")
+    expires_at = models.DateTimeField(null=True, help_text="Kept no longer, unless a release ships it; None: for ever")
+    expired_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["attempt", "path"], name="artifact_once")]
+        indexes = [
+            models.Index(fields=["expires_at"], name="artifact_kept", condition=models.Q(expired_at=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.path} ({self.digest[:12]})"

@@ -34,7 +34,7 @@ def keep(attempt: Attempt, artifacts: Sequence[Artifact]) -> None:
             artifacts,
             update_conflicts=True,
             unique_fields=["attempt", "path"],
-            update_fields=["digest", "size", "storage_name"],
+            update_fields=["digest", "size", "storage_name", "expires_at"],
         )
 
 

@@ -10,6 +10,7 @@ import redis
 from django.db import DatabaseError, close_old_connections, connections
 
 from pipelines.audit.record import seal
+from pipelines.deploys.retention import expire
 from pipelines.errors import PipelineError
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
@@ -25,6 +26,7 @@ RECONCILE_SECONDS = 1.0
 SCHEDULES_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 ARCHIVE_SECONDS = 5.0
+EXPIRY_SECONDS = 60.0
 ARCHIVE_AT_ONCE = 20
 POLL_SECONDS = 1.0  # between two looks at who is to be asked; how often each is, the settings say
 POLLERS = 4
@@ -54,6 +56,7 @@ def run(stop: threading.Event) -> None:
     ]
     slow = [
         Chore(ARCHIVE_SECONDS, Archivist().archive_some),
+        Chore(EXPIRY_SECONDS, expire),
         *(Chore(POLL_SECONDS, lambda: poll_due(stop)) for _ in range(POLLERS)),
     ]
     threads = [threading.Thread(target=_keep_doing, args=([chore], stop)) for chore in slow]

@@ -21,7 +21,7 @@ PIECE = 256 * 1024  # bytes read at a time
 @login_required
 def download(request: HttpRequest, artifact_id: int) -> StreamingHttpResponse:
     """Always a file to save, never a page to show: what a build made is not trusted."""
-    stored = Artifact.objects.exclude(storage_name="")  # an image lies in a registry
+    stored = Artifact.objects.filter(expired_at=None).exclude(storage_name="")  # an image lies in a registry
     artifact = get_object_or_404(stored.select_related("attempt__stage__run__project"), pk=artifact_id)
     access.require(request.user, Act.VIEW, artifact.attempt.stage.run.project)
     answer = streamed(request, _pieces(artifact), "application/octet-stream")

@@ -93,7 +93,7 @@ def _of_stage(stage: Stage | None, asked: Mapping[str, str]) -> dict[str, Any]:
 
 def _is_image(artifact: Artifact) -> bool:
     """An image lies in a registry or on the runner, under its digest: there is nothing to download here."""
-    return not artifact.storage_name
+    return not artifact.storage_name and artifact.expired_at is None
 
 
 def _log(stage: Stage, attempt: Attempt, service: Service | None) -> logs.ShownLog:

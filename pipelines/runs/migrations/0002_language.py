@@ -278,5 +278,24 @@ class Migration(migrations.Migration):
             model_name='group',
             constraint=models.UniqueConstraint(fields=('project', 'name'), name='group_once'),
         ),
+        migrations.AddField(
+            model_name='artifact',
+            name='expires_at',
+            field=models.DateTimeField(help_text='Kept no longer, unless a release ships it; None: for ever', null=True),
+        ),
+        migrations.AddField(
+            model_name='artifact',
+            name='expired_at',
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AlterField(
+            model_name='artifact',
+            name='storage_name',
+            field=models.CharField(blank=True, help_text='Empty: an image, or its files are gone', max_length=200),
+        ),
+        migrations.AddIndex(
+            model_name='artifact',
+            index=models.Index(condition=models.Q(('expired_at', None)), fields=['expires_at'], name='artifact_kept'),
+        ),
         migrations.RunPython(fill, migrations.RunPython.noop),
     ]
