@@ -51,8 +51,16 @@ def _plan(run: Run, mirror: Mirror) -> None:
         paths=_changed_paths(run, spec, mirror),
         sources=reading.sources,
     )
-    if run.trusted and run.event_kind == EventKind.PUSH and run.ref == run.project.default_ref:
+    if _speaks_for_the_branch(run):
         schedules.sync(run.project, spec.schedules)
+
+
+def _speaks_for_the_branch(run: Run) -> bool:
+    """Whether its file is the default branch's newest: neither a rerun nor one that comes late brings old ones back."""
+    if not (run.trusted and run.event_kind == EventKind.PUSH and run.ref == run.project.default_ref):
+        return False
+    pushed = Run.objects.filter(project=run.project, ref=run.ref, event_kind=EventKind.PUSH, rerun_of=None)
+    return run.rerun_of is None and not pushed.filter(number__gt=run.number).exclude(started_at=None).exists()
 
 
 def _commit_of(run: Run, mirror: Mirror) -> str:

@@ -5,9 +5,9 @@ are apart, even under one name: a run would wait for itself.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from pipelines.errors import LostRace
@@ -18,8 +18,18 @@ from pipelines.states.status import Status
 Key = tuple[int, str]
 """A project's id and the name of a group in it."""
 
-_RUN_FIELDS = ("project_id", "group", "pk", "number", "group_limit", "group_cancel", "entered_at")
-_STAGE_FIELDS = ("run__project_id", "group", "pk", "run__number", "position", "group_limit", "group_cancel", "status")
+_RUN_FIELDS = ("project_id", "group", "pk", "number", "since", "group_limit", "group_cancel", "entered_at")
+_STAGE_FIELDS = (
+    "run__project_id",
+    "group",
+    "pk",
+    "run__number",
+    "run__since",
+    "position",
+    "group_limit",
+    "group_cancel",
+    "status",
+)
 # Not yet let into their own group, runs do not take their stages' places: two could wait for each other for ever.
 _PRESENT = Q(run__group="") | Q(run__entered_at__isnull=False)
 
@@ -72,10 +82,15 @@ def superseded_stages(keys: Iterable[Key] | None = None) -> dict[int, int]:
 def runs_in(keys: Iterable[Key]) -> Mapping[Key, list[Member]]:
     """The planned runs of each group that have not ended and were not asked to."""
     found: dict[Key, list[Member]] = defaultdict(list)
-    rows = _of(Run.objects.filter(status=Status.RUNNING), "project_id", keys)
-    for project, group, pk, number, limit, cancel, entered in rows.values_list(*_RUN_FIELDS):
-        member = Member(pk, (number,), limit, cancel, holds=entered is not None, number=number)
-        found[project, group].append(member)
+    wanted = set(keys)
+    # Of those not yet in, who has nothing that could begin (it waits for people) keeps no place.
+    comes = Stage.objects.filter(run=OuterRef("pk"), status__in=[Status.QUEUED, Status.RUNNING])
+    rows = _of(Run.objects.filter(status=Status.RUNNING), "project_id", wanted)
+    rows = rows.filter(Q(entered_at__isnull=False) | Exists(comes))
+    for project, group, pk, number, since, limit, cancel, entered in rows.values_list(*_RUN_FIELDS):
+        if (project, group) in wanted:
+            of = since or number
+            found[project, group].append(Member(pk, (number,), limit, cancel, holds=entered is not None, number=of))
     return found
 
 
@@ -83,24 +98,27 @@ def stages_in(keys: Iterable[Key], *, blocked: bool = False) -> Mapping[Key, lis
     """The stages of each group that run or may still come to it. What waits for people keeps no place: they may take
     days."""
     statuses = [Status.PENDING, Status.QUEUED, Status.RUNNING, *([Status.BLOCKED] if blocked else [])]
-    rows = _of(Stage.objects.filter(_PRESENT, status__in=statuses, run__status=Status.RUNNING), "run__project_id", keys)
+    wanted = set(keys)
+    present = Stage.objects.filter(_PRESENT, status__in=statuses, run__status=Status.RUNNING)
     found: dict[Key, list[Member]] = defaultdict(list)
-    for project, group, pk, number, position, limit, cancel, status in rows.values_list(*_STAGE_FIELDS):
+    rows = _of(present, "run__project_id", wanted).values_list(*_STAGE_FIELDS)
+    for project, group, pk, number, since, position, limit, cancel, status in rows:
+        if (project, group) not in wanted:
+            continue
         has_come = status in (Status.QUEUED, Status.RUNNING)
         # Of one run those that have come go first: what they wait for may be what they themselves hold up.
         order = (number, int(not has_come), position)
         holds = status == Status.RUNNING
-        found[project, group].append(Member(pk, order, limit, cancel, holds, has_come, number))
+        found[project, group].append(Member(pk, order, limit, cancel, holds, has_come, since or number))
     return found
 
 
 def _of(
-    rows: "QuerySet[Run] | QuerySet[Stage]", project: str, keys: Iterable[Key]
+    rows: "QuerySet[Run] | QuerySet[Stage]", project: str, keys: Collection[Key]
 ) -> "QuerySet[Run] | QuerySet[Stage]":
-    wanted = Q(pk__in=[])
-    for project_id, group in keys:
-        wanted |= Q(**{project: project_id, "group": group})
-    return rows.filter(wanted)
+    """Also those of one project's groups that are another's of the wanted: a condition for each would be too many."""
+    projects, names = {key[0] for key in keys}, {key[1] for key in keys}
+    return rows.filter(**{f"{project}__in": projects, "group__in": names}) if keys else rows.none()
 
 
 def _open(project_id: int, name: str) -> None:

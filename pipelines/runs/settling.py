@@ -128,15 +128,20 @@ def _stop_waiting(run: Run, actor: str, why: str) -> None:
 
 def _cancel_stage(stage_id: int, why: str) -> None:
     """Of a run that goes on otherwise. One that runs is stopped by its runner, which hears of it when it renews."""
-    with transaction.atomic():
-        stage = Stage.objects.get(pk=stage_id)
-        hold(stage.run_id)
-        stage.refresh_from_db()
-        asked = Stage.objects.filter(pk=stage_id, cancel_requested_at=None, finished_at=None)
-        if asked.update(cancel_requested_at=timezone.now(), cancel_why=why) != 1:
-            return
-        if stage.status in WAITING:
-            move(stage, Status.CANCELLED, reason=why)
+    while True:
+        try:
+            with transaction.atomic():
+                stage = Stage.objects.get(pk=stage_id)
+                hold(stage.run_id)
+                stage.refresh_from_db()
+                asked = Stage.objects.filter(pk=stage_id, cancel_requested_at=None, finished_at=None)
+                if asked.update(cancel_requested_at=timezone.now(), cancel_why=why) != 1:
+                    return
+                if stage.status in WAITING:
+                    move(stage, Status.CANCELLED, reason=why)
+            break
+        except LostRace:
+            continue  # it was claimed in this moment: look again
     settle(stage.run_id)
 
 

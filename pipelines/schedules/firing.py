@@ -1,5 +1,6 @@
 """What the clock does with schedules: each time fires once, however many clocks there are."""
 
+import logging
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ from pipelines.runs.models import EventKind
 from pipelines.runs.receiving import start
 from pipelines.schedules.models import Schedule
 from pipelines.spec.cron import next_after
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 50
 LATE_SECONDS = 60  # later than so it is said
@@ -37,6 +40,9 @@ def _fire(schedule: Schedule, now: datetime) -> bool:
         same = Schedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at)
         same.update(next_at=None, problem=str(error)[:300])
         return False
+    except Exception:  # a mistake of ours with one must not keep the others
+        logger.exception("the schedule %s could not be started and will be tried again", schedule)
+        return False
     return True
 
 
@@ -52,7 +58,7 @@ def _start(schedule: Schedule, due_at: datetime, now: datetime) -> None:
         EventKind.SCHEDULE,
         schedule.ref,
         schedule.parameters,
-        "",
+        schedule.made_by,  # who wrote it down does not approve what it starts
         _why(schedule, due_at, now),
         once=f"{schedule.pk} {due_at:%Y-%m-%dT%H:%M}Z {schedule.name}",
     )

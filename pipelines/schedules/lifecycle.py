@@ -95,12 +95,22 @@ def _write(project: Project, spec: ScheduleSpec, old: Schedule | None) -> None:
     row = old or Schedule(project=project, source=Source.FILE, name=spec.name)
     is_same = (row.cron, row.timezone) == (spec.cron, spec.timezone)
     row.cron, row.timezone = spec.cron[:120], spec.timezone[:60]
-    row.ref, row.parameters = _ref(project, spec.branch), dict(spec.parameters)
-    if old is None or not is_same:
-        row.next_at, row.problem = (None, "") if row.is_paused else _next(spec)
+    row.parameters = dict(spec.parameters)
+    try:
+        row.ref = _ref(project, spec.branch)
+    except BadSchedule as error:  # said on its page: the run that brought the file is not to blame
+        row.ref, row.next_at, row.problem, is_same = project.default_ref, None, str(error)[:300], False
+    else:
+        if old is None or not is_same:
+            row.next_at, row.problem = (None, "") if row.is_paused else _next(spec)
+    if old is None:
         row.save()
-    else:  # not its next time, which a clock may be moving on
-        row.save(update_fields=["ref", "parameters"])
+        return
+    changed = [
+        "ref",
+        "parameters",
+    ]  # not its next time, which a clock may be moving on, nor a pause made in this moment
+    row.save(update_fields=changed if is_same else [*changed, "cron", "timezone", "next_at", "problem"])
 
 
 def _next(spec: ScheduleSpec) -> tuple[datetime | None, str]:
