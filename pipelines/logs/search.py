@@ -84,7 +84,8 @@ def _plain(data: bytes, more: int, *, lower_all: bool) -> bytes:
     if rows.has_long_rows(data):
         data = _with_newlines(data, more)
     if b"\r" in data:
-        data = re.sub(rb"[^\n]*\r", b"", re.sub(rb"\r+(?=\n|$)", b"", data))
+        # From the beginning of a line only: from each of its bytes on would take the square of its length.
+        data = re.sub(rb"(?m)^[^\n]*\r", b"", re.sub(rb"\r+(?=\n|$)", b"", data))
     if b"\x1b" in data:
         data = SEQUENCE.sub(b"", data)
     return data.decode(errors="replace").lower().encode() if lower_all else data.lower()

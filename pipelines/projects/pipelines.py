@@ -9,9 +9,12 @@ from django.db import IntegrityError, transaction
 from pipelines.audit.record import record
 from pipelines.errors import LostRace
 from pipelines.projects.models import Project, SpecSource, SpecVersion
+from pipelines.spec.errors import Problem, SpecError
 from pipelines.spec.parser import parse
 
 NEAR = 3  # lines shown around a change
+LONG = 1000  # lines, beyond which a comparison is rougher
+MAX_LINES = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ def keep(project: Project, text: str, author: str, message: str = "", *, based_o
     LostRace when somebody else has saved since.
     """
     parse(text, path=project.spec_path)
+    if (lines := text.count("\n")) > MAX_LINES:
+        problem = Problem(
+            MAX_LINES, 1, "", f"the text has {lines:,} lines", f"at most {MAX_LINES:,} in a text kept here"
+        )
+        raise SpecError(project.spec_path, [problem])
     return _append(project, text, author, message, based_on)
 
 
@@ -55,7 +63,9 @@ def compare(old: str, new: str) -> Sequence[Line]:
     """What changed, with a few lines around; empty when nothing did."""
     before, after = old.splitlines(), new.splitlines()
     lines: list[Line] = []
-    for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(NEAR):
+    # What many lines have in common tells little, and comparing each with each takes the square of their number.
+    is_long = max(len(before), len(after)) > LONG
+    for group in SequenceMatcher(None, before, after, autojunk=is_long).get_grouped_opcodes(NEAR):
         lines.append(Line("@", f"line {group[0][3] + 1}"))
         for kind, i1, i2, j1, j2 in group:
             same = kind == "equal"
@@ -63,10 +73,6 @@ def compare(old: str, new: str) -> Sequence[Line]:
             lines += [Line("-", text) for text in before[i1:i2] if not same]
             lines += [Line("+", text) for text in after[j1:j2] if not same]
     return lines
-
-
-def changed_lines(old: str, new: str) -> int:
-    return sum(line.sign in "+-" for line in compare(old, new))
 
 
 def _append(

@@ -94,7 +94,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self._server.check(newurl)
         following = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         if following is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
-            following.remove_header("Authorization")
+            shown = {name: following.headers[name] for name in ("Accept", "User-agent") if name in following.headers}
+            following.headers = shown
         return following
 
 

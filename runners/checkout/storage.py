@@ -68,7 +68,7 @@ def configuration(clone_url: str) -> str:
         "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n"
         # Whole packs only: of loose objects a killed fetch can leave a commit without its files.
         "[fetch]\n\tunpackLimit = 1\n\trecurseSubmodules = false\n\tshowForcedUpdates = false\n"
-        "[http]\n\tlowSpeedLimit = 1000\n\tlowSpeedTime = 60\n"
+        "[http]\n\tlowSpeedLimit = 1000\n\tlowSpeedTime = 60\n\tfollowRedirects = false\n"
         "[uploadpack]\n\tallowAnySHA1InWant = true\n"
     )
     if clone_url.startswith("/"):

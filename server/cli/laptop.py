@@ -44,6 +44,7 @@ def _configure(state: Path, name: str, labels: Iterable[str]) -> None:
         "SLIPWAY_STATE_DIR": str(state),
         "SLIPWAY_SERVER_ID": f"run-{name}",
         "SLIPWAY_ALONE": "true",
+        "SLIPWAY_PREPARE_AHEAD": "0",  # its threads would take each other's
         "SLIPWAY_RUNNER_LABELS": ",".join(labels),
     }
     os.environ.setdefault("SLIPWAY_LOG_LEVEL", "ERROR")

@@ -3,7 +3,7 @@
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,12 +11,14 @@ from django.contrib.auth.models import Group, User
 from django.core.files.storage import default_storage
 from django.db import connection
 
+from pipelines.errors import LostRace
 from pipelines.logs import store
 from pipelines.logs.models import Log
 from pipelines.logs.signals import appended
 from pipelines.projects.models import Project, Secret
 from pipelines.runs import approvals, lifecycle, receiving
 from pipelines.runs.models import Artifact, Attempt, EventKind, Run, Stage
+from pipelines.states.leases import DATABASE_AWAY
 from pipelines.states.models import Stateful, Transition
 from pipelines.states.signals import transitioned
 from pipelines.states.status import FINAL, Status
@@ -41,9 +43,9 @@ class LocalRun:
     @classmethod
     def planned(cls, tree: Worktree, spec_path: str, choices: Choices, user: str) -> Self:
         """Record the working tree as it is and plan its pipeline."""
-        project = _project(tree, spec_path, choices)
         for left in Run.objects.filter(finished_at=None):  # by one that was killed
             lifecycle.cancel(left, user)
+        project = _project(tree, spec_path, choices)
         event = receiving.start(
             project,
             EventKind(choices.event),
@@ -76,7 +78,8 @@ class LocalRun:
         """Perform stages until the run has ended."""
         try:
             while not Run.objects.filter(pk=self._run.pk).exclude(finished_at=None).exists():
-                jobs.run_stage(0)
+                with suppress(*DATABASE_AWAY):  # busy with the other threads
+                    jobs.run_stage(0)
                 time.sleep(_PAUSE_SECONDS)
         finally:
             connection.close()
@@ -86,7 +89,8 @@ class LocalRun:
         for run_id in lifecycle.unsettled():
             lifecycle.settle(run_id)
         for stage in self._run.stages.filter(status=Status.BLOCKED):
-            self._word(stage)
+            with suppress(LostRace):  # it was cancelled in this moment
+                self._word(stage)
 
     def _word(self, stage: Stage) -> None:
         """Who sits at the terminal stands for everybody that a stage asks."""
@@ -121,12 +125,13 @@ class LocalRun:
         if place is None:
             return
         made = Artifact.objects.filter(attempt__stage__run=self._run, attempt__status=Status.SUCCEEDED)
-        for artifact in made.exclude(storage_name=""):
+        for artifact in made.filter(expired_at=None).exclude(storage_name=""):
             with default_storage.open(artifact.storage_name) as stored, tarfile.open(fileobj=stored) as archive:
                 archive.extractall(place / artifact.attempt.stage.name, filter="data")
 
-    def clear_away(self) -> None:
-        """Nothing of the run stays on the engine, nor a secret in its records."""
+    @staticmethod
+    def clear_away() -> None:
+        """Nothing of the run stays on the engine, nor a secret in these records, planned or not."""
         Secret.objects.all().delete()
         sweep()
         executor = open_executor()

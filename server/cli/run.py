@@ -1,8 +1,11 @@
 """`slipway run`: the server's own planner, stages and records in this process, with the terminal for a page."""
 
 import getpass
+import signal
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -31,17 +34,37 @@ def perform(tree: Worktree, spec_path: str, choices: Choices) -> int:
     with records_of(tree.root, labels):
         from server.cli.local_run import LocalRun  # models: not before Django is set up
 
-        local = LocalRun.planned(tree, spec_path, choices, getpass.getuser())
-        try:
-            printer = Printer(local.names())
-            if not local.is_final:
-                _carried_out(local, printer, choices.parallel)
-            local.unpack_artifacts(choices.artifacts)
-        finally:
-            local.clear_away()
+        with ending_as_by_hand():
+            return _run(tree, spec_path, choices, LocalRun)
+
+
+def _run(tree: Worktree, spec_path: str, choices: Choices, records: "type[LocalRun]") -> int:
+    try:
+        local = records.planned(tree, spec_path, choices, getpass.getuser())
+        printer = Printer(local.names())
+        if not local.is_final:
+            _carried_out(local, printer, choices.parallel)
+        local.unpack_artifacts(choices.artifacts)
         status, told = local.verdict()
-        printer.say(told, "bold green" if status == "succeeded" else "bold red")
-        return _EXIT[status]
+    finally:
+        records.clear_away()
+    printer.say(told, "bold green" if status == "succeeded" else "bold red")
+    return _EXIT[status]
+
+
+@contextmanager
+def ending_as_by_hand() -> Iterator[None]:
+    """A closed terminal or a TERM stops it as Ctrl-C does: what runs on the engine is not left there."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _carried_out(local: "LocalRun", printer: Printer, parallel: int) -> None:
@@ -50,19 +73,24 @@ def _carried_out(local: "LocalRun", printer: Printer, parallel: int) -> None:
         workers = [threading.Thread(target=local.work, daemon=True) for _ in range(parallel)]
         for worker in workers:
             worker.start()
-        while not local.is_final:
-            try:
-                local.look_after()
-                time.sleep(_LOOK_SECONDS)
-            except KeyboardInterrupt:
-                printer.say("Stopping what runs; once more to leave it as it is", "yellow")
-                local.cancel()
-                _wait(local)
+        try:
+            _wait(local, workers)
+        except KeyboardInterrupt:
+            printer.say("Stopping what runs; once more to leave it as it is", "yellow")
+            _stop(local, workers)
+        except Exception:
+            _stop(local, workers)
+            raise
         for worker in workers:
             worker.join()
 
 
-def _wait(local: "LocalRun") -> None:
-    while not local.is_final:
+def _stop(local: "LocalRun", workers: Sequence[threading.Thread]) -> None:
+    local.cancel()
+    _wait(local, workers)
+
+
+def _wait(local: "LocalRun", workers: Sequence[threading.Thread]) -> None:
+    while not local.is_final and any(worker.is_alive() for worker in workers):
         local.look_after()
         time.sleep(_LOOK_SECONDS)

@@ -43,7 +43,7 @@ def shown(log: Log, name: str) -> ShownLog:
 def plain(data: bytes) -> str:
     """Output as a terminal without colours would leave it."""
     text = data.decode(errors="replace").replace("\r\n", "\n")
-    return _CONTROL.sub("", re.sub(r"[^\n]*\r", "", text))
+    return _CONTROL.sub("", re.sub(r"(?m)^[^\n]*\r", "", text))
 
 
 @login_required

@@ -118,9 +118,8 @@ def check(request: HttpRequest, project: str) -> JsonResponse:
     return JsonResponse({"problems": [], **_preview(found, spec, request.POST.get("for", ""))})
 
 
-@login_required
 def schema(request: HttpRequest) -> JsonResponse:
-    """For editors: `# yaml-language-server: $schema=…`."""
+    """For editors, which are not signed in: `# yaml-language-server: $schema=…`. Nothing in it is anybody's."""
     return JsonResponse(json_schema())
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pipelines.runs.models import Run, Stage
 from pipelines.spec.model import StageSpec, StepSpec
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+)
 _END = "END_OF_STEP"
 _WORKSPACE = "/workspace"
 

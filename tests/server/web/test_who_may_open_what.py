@@ -46,7 +46,7 @@ TABLE = {
     "runners/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
     "runners/drain/": ("post", ("→", 403, 403, 403, 403, 403, "done")),
     "queue/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
-    "schema/pipeline.json": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "schema/pipeline.json": ("get", ("✓", "✓", "✓", "✓", "✓", "✓", "✓")),
     "logs/<int:log_id>.txt": PAGE,
     "logs/<int:log_id>/rows/": PAGE,
     "logs/<int:log_id>/find/": PAGE,
