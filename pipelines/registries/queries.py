@@ -29,6 +29,11 @@ def guarded(project: Project) -> set[str]:
     return {host.lower() for host in others.values_list("host", flat=True)}
 
 
+def signed_in() -> set[str]:
+    """Hosts where anybody signs in."""
+    return {host.lower() for host in Registry.objects.exclude(username="").values_list("host", flat=True)}
+
+
 def standing(project: Project, host: str) -> Standing:
     """The project's own entry goes before everybody's."""
     listed = Registry.objects.filter(host__iexact=host)

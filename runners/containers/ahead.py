@@ -81,8 +81,9 @@ def _make(executor: Executor, stage: Stage, place: Place) -> None:
         spec = StageSpec.from_json(stage.spec)
         secrets = preparation.given(stage.run, spec, preparation.asked_secrets(stage.run))
         order = preparation.order(stage, place.attempt, spec, secrets)
-        place.made.set_result((order.plan.seal, preparation.open_container(executor, order, watch)))
-    except Exception as error:
+        opened = preparation.open_container(executor, order, watch, is_claimed=False)
+        place.made.set_result((order.plan.seal, opened))
+    except Exception as error:  # among them: who has claimed the stage meanwhile has one, or has removed this one
         logger.info("no container is made ahead for %s: %s", stage, error)
         place.made.set_exception(error)
 

@@ -12,7 +12,7 @@ from pipelines.runs import output
 from pipelines.runs.models import Artifact, Attempt
 from pipelines.spec.model import BuildSpec, StageSpec
 from pipelines.states.status import Status
-from runners.containers import contexts, dockerfiles
+from runners.containers import commits, contexts, dockerfiles
 from runners.containers.beside import BuildPlan, Built
 from runners.containers.executor import Executor, Ownership
 from runners.containers.listening import Verdict, Watch
@@ -34,13 +34,13 @@ def build(executor: Executor, attempt: Attempt, spec: StageSpec, watch: Watch, r
     if attempt.log.raw_size:
         recorder.note("the runner before this one has died: building again")
     for tag in spec.build.tags if spec.build.push else ():
-        push_credential(attempt.stage.run.project, tag)  # refused before anything is built
+        push_credential(attempt.stage.run, tag)  # refused before anything is built
     built = _built(executor, attempt, spec, spec.build, watch, recorder)
     rows = []
     for tag in spec.build.tags:
         digest = built.image
         if spec.build.push:
-            credential = push_credential(attempt.stage.run.project, tag)
+            credential = push_credential(attempt.stage.run, tag)
             digest = executor.builds.push(built, tag, credential, watch.check, say)
             recorder.note(f"pushed {tag} as {digest}")
         rows.append(_record(tag, digest, built))
@@ -54,7 +54,8 @@ def _built(
     executor: Executor, attempt: Attempt, spec: StageSpec, build: BuildSpec, watch: Watch, recorder: Recorder
 ) -> Built:
     dockerfiles.check_args(build.args)
-    draft, text = contexts.assemble(attempt.stage, build)
+    commit = commits.awaited(commits.begun(attempt.stage.run), watch.check)
+    draft, text = contexts.assemble(attempt.stage, build, commit, watch.check)
     with closing(draft):
         dockerfiles.check(text)
         try:
@@ -68,7 +69,7 @@ def _plan(attempt: Attempt, spec: StageSpec, build: BuildSpec, dockerfile: str) 
     return BuildPlan(
         owner=Ownership(run=run.pk, stage=attempt.stage_id, attempt=attempt.number),
         name=f"{run.project_id} {attempt.stage.name}",
-        file=build.file,
+        file=contexts.DOCKERFILE,
         args=build.args,
         target=build.target,
         labels={
@@ -77,8 +78,8 @@ def _plan(attempt: Attempt, spec: StageSpec, build: BuildSpec, dockerfile: str) 
             "slipway.url": f"{settings.SLIPWAY_URL}/projects/{run.project.name}/runs/{run.number}/",
         },
         limits=limits_of(spec.resources),
-        credentials=credentials_of(run.project),
-        ask=must_ask(run.project, dockerfiles.bases(dockerfile)),
+        credentials=credentials_of(run),
+        ask=must_ask(run, dockerfiles.bases(dockerfile)),
     )
 
 

@@ -49,13 +49,19 @@ def owner_of(labels: Mapping[str, str]) -> Ownership:
     return Ownership(*(int(labels[f"slipway.{key}"]) for key in ("run", "stage", "attempt")))
 
 
+def by_name(image: str) -> str:
+    """The same image, never taken for the beginning of an id: by that the engine gives out any image it has."""
+    last = image.rpartition("/")[2]
+    return image if ":" in last or "@" in last else f"{image}:latest"
+
+
 def container_body(server: str, plan: ContainerPlan, network: str) -> dict[str, Any]:
     """The body of the request that creates the container."""
     labels = labels_of(server, plan.owner)
     # docker-init passes a TERM on to the whole process group, so that it reaches the steps and not only the script.
     environ = {**plan.environ, "TINI_KILL_PROCESS_GROUP": "1"}
     return {
-        "Image": plan.image,
+        "Image": by_name(plan.image),
         "Entrypoint": ["/bin/sh"],
         "Cmd": ["-c", WAIT],
         "Env": [f"{key}={value}" for key, value in environ.items()],

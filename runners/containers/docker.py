@@ -1,7 +1,6 @@
 """Docker behind the executor seam."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +30,7 @@ from runners.containers.executor import (
     Container,
     ContainerGone,
     ContainerPlan,
-    EngineGone,
+    ContainerTaken,
     Entry,
     Exit,
     ImageMissing,
@@ -76,7 +75,7 @@ class DockerExecutor:
 
     def create(self, plan: ContainerPlan, watch: Callable[[], None] = _unwatched) -> Container:
         with doing(f"creating a container of {plan.image}"):
-            if plan.access.ask and self._inspected(confinement.name_of(self._server, plan.owner)) is None:
+            if plan.access.ask:
                 pull(self._api, plan.image, plan.access.credential, watch)
             try:
                 return self._created(plan)
@@ -171,11 +170,16 @@ class DockerExecutor:
             containers = self._api.containers(all=True, filters=label)
             volumes = self._api.volumes(filters=label)["Volumes"] or []
             networks = self._api.networks(filters=label)
-        found = [_container(each["Id"], each["Labels"], each["State"], float(each["Created"])) for each in containers]
+        named = [each for each in containers if self._is_named_by_us(each)]
+        found = [_container(each["Id"], each["Labels"], each["State"], float(each["Created"])) for each in named]
         owners = {container.owner for container in found}
         own = [each for each in networks if confinement.is_owned(each["Labels"])]
         stray = [_container(each["Name"], each["Labels"], State.GONE) for each in [*volumes, *own]]
         return found + [container for container in stray if container.owner not in owners]
+
+    def _is_named_by_us(self, listed: dict[str, Any]) -> bool:
+        """Who starts a container from an image that we built gives it our labels: it is theirs all the same."""
+        return any(name.startswith(f"/slipway-{self._server}-") for name in listed["Names"] or ())
 
     def clear(self, owner: Ownership) -> None:
         if (container := self.find(owner)) is not None:
@@ -225,19 +229,11 @@ class DockerExecutor:
             made = self._api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
         except APIError as error:
             if error.status_code == 409:
-                return self._created_by_another(name)
+                raise ContainerTaken(f"there is a container {name} already") from error
             if error.status_code == 400 and "reference" in told(error):
                 raise ImageMissing(f"{plan.image!r} is not the name of an image") from error
             raise
         return Container(made["Id"], plan.owner, State.CREATED, plan.seal)
-
-    def _created_by_another(self, name: str) -> Container:
-        """The engine reserves a name some time before it shows what bears it."""
-        for _ in range(50):
-            if (found := self._inspected(name)) is not None:
-                return found
-            time.sleep(0.1)
-        raise EngineGone(f"the container engine says that {name} exists, and shows none of that name")
 
     def _inspected(self, name: str) -> Container | None:
         with contextlib.suppress(NotFound):

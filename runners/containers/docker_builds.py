@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from django.utils.crypto import salted_hmac
+
 from runners.containers import confinement
 from runners.containers.beside import BuildFailed, BuildPlan, Built, PushFailed
 from runners.containers.docker_services import own_bridge
 from runners.containers.engine import Client, NotFound, doing, messages, repository_and_tag, tolerated
 from runners.containers.executor import Credential
-from runners.containers.pulling import HUB, auth_header
+from runners.containers.pulling import BUILT, HUB, auth_header
 
 BUILD_SECONDS = 24 * 3600.0  # the stage's own timeout ends it long before
 _HUB_ADDRESS = "https://index.docker.io/v1/"
@@ -49,7 +51,8 @@ class DockerBuilds:
                 if (failure := told.get("error")) is not None:
                     raise BuildFailed(f"the image could not be built: {failure}")
                 image = told.get("aux", {}).get("ID", image)
-                say(_line(told))
+                if name not in (line := _line(told)):
+                    say(line)
             if before is not None and before != image:
                 with tolerated(404, 409):  # another has a name for it, or it is a part of the new one
                     self._api.remove_image(before, noprune=True)
@@ -122,10 +125,11 @@ class DockerBuilds:
         }
 
     def _name_of(self, plan: BuildPlan) -> str:
-        """Of our own, never a person's: what is built must not stand in for an image that others use."""
-        mark = hashlib.sha256(plan.name.encode()).hexdigest()[:16]
+        """Of our own, never a person's: what is built must not stand in for an image that others use. Nobody can guess
+        it, and no log tells it: the engine gives an image to all who name it."""
+        mark = salted_hmac("runners.images", plan.name, algorithm="sha256").hexdigest()[:32]
         server = "".join(letter if letter.isalnum() else "-" for letter in self._server.lower()).strip("-")
-        return f"slipway-built/{server}:{mark}"
+        return f"{BUILT}/{server}:{mark}"
 
     def _id_of(self, name: str) -> str | None:
         try:

@@ -9,12 +9,13 @@ from typing import Any
 from runners.containers import confinement, service_body
 from runners.containers.beside import Condition, ServicePlan
 from runners.containers.bridge import Bridge
-from runners.containers.engine import APIError, Client, ImageNotFound, NotFound, doing, told, tolerated
+from runners.containers.engine import APIError, Client, ImageNotFound, NotFound, doing, hurried, told, tolerated
 from runners.containers.executor import Container, ContainerGone, ImageMissing, Ownership, State
 from runners.containers.pulling import pull
 from runners.containers.readiness import look_script
 
 _COMMAND_SECONDS = 10
+_LOOK_SECONDS = 5  # without a limit of its own, the SDK would wait for ever
 _PAUSE_SECONDS = 0.05
 _STATES = {"created": State.CREATED, "running": State.RUNNING, "paused": State.RUNNING, "restarting": State.RUNNING}
 _ON_ONE_NETWORK = {"com.docker.network.bridge.enable_icc": "true"}
@@ -78,7 +79,8 @@ class DockerServices:
             looker = self._api.create_container_from_config(body)["Id"]  # type: ignore[no-untyped-call]
             try:
                 self._api.start(looker)
-                return bool(self._api.wait(looker)["StatusCode"] == 0)
+                with hurried():
+                    return bool(self._api.wait(looker, timeout=_LOOK_SECONDS)["StatusCode"] == 0)
             finally:
                 with contextlib.suppress(APIError):
                     self._api.remove_container(looker, force=True, v=True)

@@ -14,7 +14,6 @@ import urllib3
 from docker import APIClient, auth
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import decode_json_header, kwargs_from_env, parse_repository_tag
-from docker.utils.build import PatternMatcher
 
 from runners.containers.executor import EngineGone
 
@@ -24,10 +23,10 @@ __all__ = [
     "Client",
     "ImageNotFound",
     "NotFound",
-    "PatternMatcher",
     "connect",
     "decode_json_header",
     "doing",
+    "hurried",
     "local_credential",
     "messages",
     "repository_and_tag",
@@ -138,6 +137,18 @@ def tolerated(*codes: int) -> Iterator[None]:
         yield
     except APIError as error:
         if error.status_code not in codes:
+            raise
+
+
+@contextlib.contextmanager
+def hurried() -> Iterator[None]:
+    """Pass over a request whose own time limit ran out. requests has another name for it once the answer has begun."""
+    try:
+        yield
+    except requests.Timeout:
+        pass
+    except requests.ConnectionError as error:
+        if not any(isinstance(one, urllib3.exceptions.ReadTimeoutError) for one in error.args):
             raise
 
 

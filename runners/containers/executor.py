@@ -31,6 +31,10 @@ class ContainerGone(SystemFault):
     """The container was removed behind our back: what became of it cannot be learnt."""
 
 
+class ContainerTaken(SystemFault):
+    """The attempt has a container already, and whoever made it may be at work with it: find out, or let it be."""
+
+
 class State(StrEnum):
     """`created`: never started. `gone`: only its volume is left."""
 
@@ -160,9 +164,10 @@ class Executor(Protocol):
         ...
 
     def create(self, plan: ContainerPlan, watch: Callable[[], None] = ...) -> Container:
-        """Create the attempt's container, not yet started, pulling its image if need be. Idempotent: a second call,
-        from any runner, gives the container that is there. A pull may take minutes: it calls `watch` now and then and
-        ends with what that raises. Raises ImageMissing."""
+        """Create the attempt's container, not yet started, pulling its image if need be. Of several calls, from any
+        runners, one creates it: to the others it raises ContainerTaken, for two that fill one container, or let it go,
+        would not know of each other. A pull may take minutes: it calls `watch` now and then and ends with what that
+        raises. Raises ImageMissing."""
         ...
 
     def put(self, container: Container, stream: Iterable[bytes], directory: str = "/") -> None:

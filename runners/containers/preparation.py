@@ -1,13 +1,11 @@
 """From the records of a stage to a container that waits to be let go."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from threading import Thread
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
@@ -19,15 +17,23 @@ from pipelines.runs.approvals import answers_of
 from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.spec.model import StageSpec
 from runners import artifacts
-from runners.checkout import Mirror
-from runners.containers import environ
-from runners.containers.executor import Container, ContainerPlan, Executor, Line, Ownership, State
+from runners.containers import commits, environ
+from runners.containers.executor import (
+    Container,
+    ContainerPlan,
+    ContainerTaken,
+    EngineGone,
+    Executor,
+    Line,
+    Ownership,
+)
 from runners.containers.registries import access_to
 from runners.containers.resources import limits_of
 from runners.containers.script import WORKSPACE, archive, files_of
-from runners.planning import mirror_of
 
 _BLOCK = 256 * 1024
+_TRIES = 50
+_PAUSE_SECONDS = 0.1
 
 
 class SecretMissing(UserError):
@@ -62,17 +68,19 @@ def order(stage: Stage, number: int, spec: StageSpec, secrets: Mapping[str, str]
     return Order(replace(plan, seal=_seal(plan, files, stage.run)), files, stage.run)
 
 
-def open_container(executor: Executor, order: Order, watch: Callable[[], None]) -> Opened:
-    """Create the container, start it and fill it. What others have left under its name never ran, and is removed.
+def open_container(executor: Executor, order: Order, watch: Callable[[], None], *, is_claimed: bool = True) -> Opened:
+    """Create the container, start it and fill it.
 
-    The commit is made ready while the engine starts the container, which takes several times as long.
+    Whoever has claimed the attempt removes what others have made under its name: it was never let go. Who has not
+    raises ContainerTaken: it may be the work of whoever has. The commit is made ready while the engine starts the
+    container, which takes several times as long.
     """
-    commit = _begun(partial(_workspace, mirror_of(order.run.project, trusted=order.run.trusted), order.run))
-    container = _created(executor, order.plan, watch)
+    commit = commits.begun(order.run)
+    container = _created(executor, order.plan, watch) if is_claimed else executor.create(order.plan, watch)
     with ExitStack() as unless_filled:
         line = unless_filled.enter_context(closing(executor.output(container)))
         executor.start(container)
-        with commit.result().open("rb") as tar:
+        with commits.awaited(commit, watch).open("rb") as tar:
             executor.put(container, archive(order.files, iter(lambda: tar.read(_BLOCK), b"")))
         watch()
         unless_filled.pop_all()
@@ -81,9 +89,8 @@ def open_container(executor: Executor, order: Order, watch: Callable[[], None]) 
 
 def supply(executor: Executor, container: Container, stage: Stage) -> None:
     """Put in what the stages before it have made: a container that was made ahead gets that when it is their turn."""
-    for artifact in queries.artifacts_for(stage):
-        if artifact.storage_name:  # an image lies in a registry
-            executor.put(container, artifacts.stream(artifact.storage_name, artifact.digest), WORKSPACE)
+    for artifact in artifacts.there(queries.artifacts_for(stage)):
+        executor.put(container, artifacts.stream(artifact.storage_name, artifact.digest), WORKSPACE)
 
 
 def asked_secrets(run: Run) -> dict[str, str]:
@@ -115,11 +122,16 @@ def given(run: Run, spec: StageSpec, secrets: Mapping[str, str]) -> dict[str, st
 
 
 def _created(executor: Executor, plan: ContainerPlan, watch: Callable[[], None]) -> Container:
-    container = executor.create(plan, watch)
-    if container.state == State.CREATED and container.seal == plan.seal:
-        return container
-    executor.remove(container)
-    return executor.create(plan, watch)
+    """One that nobody else has: who has made another may still be at it, and finds it gone."""
+    for _ in range(_TRIES):
+        with suppress(ContainerTaken):
+            return executor.create(plan, watch)
+        watch()
+        if (found := executor.find(plan.owner)) is not None:
+            executor.remove(found)
+        else:
+            time.sleep(_PAUSE_SECONDS)  # the engine reserves a name some time before it shows what bears it
+    raise EngineGone(f"the container engine says that the container of {plan.owner} exists, and shows none")
 
 
 def _plan(stage: Stage, number: int, spec: StageSpec, secrets: Mapping[str, str]) -> ContainerPlan:
@@ -147,7 +159,7 @@ def _plan(stage: Stage, number: int, spec: StageSpec, secrets: Mapping[str, str]
         image=spec.image,
         environ=environ.variables(about) | trust | dict(spec.env) | dict(secrets),
         limits=limits_of(spec.resources),
-        access=access_to(run.project, spec.image),
+        access=access_to(run, spec.image),
         has_company=bool(spec.services),
         privileged=spec.privileged and _may_be_privileged(run),
     )
@@ -171,29 +183,6 @@ def _seal(plan: ContainerPlan, files: Mapping[str, bytes], run: Run) -> str:
         digest.update(f"\0{path}\0{len(content)}\0".encode() + content)
     digest.update(f"\0{run.project.clone_url}\0{run.sha}\0{run.ref}".encode())
     return digest.hexdigest()
-
-
-def _begun(making: Callable[[], Path]) -> Future[Path]:
-    """In a daemon thread: a worker that is told to end waits for no clone."""
-    made: Future[Path] = Future()
-
-    def make() -> None:
-        try:
-            made.set_result(making())
-        except BaseException as error:
-            made.set_exception(error)
-
-    Thread(target=make, name="workspace", daemon=True).start()
-    return made
-
-
-def _workspace(mirror: Mirror, run: Run) -> Path:
-    """The commit as a tar on this machine; the runner that planned the run may have been on another. Asks no database:
-    it is made in a thread of its own."""
-    if (made := mirror.workspace_at_hand(run.sha, run.ref)) is not None:
-        return made
-    mirror.fetch(run.ref, run.sha, run=str(run.pk))
-    return mirror.workspace(run.sha, run.ref)
 
 
 def _ca_bundle() -> bytes | None:

@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 
 PULL_SECONDS = 900
 HUB = "docker.io"
+BUILT = "slipway-built"  # the repository of what is built here and has no name of a person's
+_HUB_TOO = "index.docker.io"  # the engine takes it for the same
 
 
 def pull(api: Client, image: str, credential: Credential | None, watch: Callable[[], None]) -> None:
@@ -27,7 +29,13 @@ def pull(api: Client, image: str, credential: Credential | None, watch: Callable
 def host_of(image: str) -> str:
     """The registry that an image's name leads to; the first part of a name is one if it looks like a host."""
     first, slash, _ = image.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
+    is_host = slash and ("." in first or ":" in first or first == "localhost")
+    return first if is_host and first != _HUB_TOO else HUB
+
+
+def is_built_here(image: str) -> bool:
+    """Whether it is a name of what builds on this machine have made, in one of the ways to write it."""
+    return host_of(image) == HUB and BUILT in image.split("/")
 
 
 def auth_header(api: Client, image: str, credential: Credential | None) -> dict[str, str]:

@@ -19,7 +19,7 @@ def name_of(server: str, owner: Ownership, service: str) -> str:
 def body_of(server: str, plan: ServicePlan, network: str) -> dict[str, Any]:
     """The body of the request that creates a service's container; it runs its image's own program."""
     return {
-        "Image": plan.image,
+        "Image": confinement.by_name(plan.image),
         "Env": [f"{key}={value}" for key, value in plan.environ.items()],
         "Hostname": plan.name,
         "Labels": {**confinement.labels_of(server, plan.owner), LABEL: plan.name},
@@ -36,7 +36,7 @@ def body_of(server: str, plan: ServicePlan, network: str) -> dict[str, Any]:
 def looking_body(server: str, owner: Ownership, beside: str, image: str, script: str) -> dict[str, Any]:
     """A small container of a stage's image on the network of the container `beside`, which only looks."""
     return {
-        "Image": image,
+        "Image": confinement.by_name(image),
         "Entrypoint": ["/bin/sh"],
         "Cmd": ["-c", script],
         "User": "0:0",

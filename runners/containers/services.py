@@ -125,7 +125,7 @@ class Company:
             environ=spec.env,
             command=tuple(shlex.split(spec.command)),
             limits=limits_of(self._spec.resources),
-            access=access_to(self._attempt.stage.run.project, spec.image),
+            access=access_to(self._attempt.stage.run, spec.image),
             checks=not ready.command and ready.port is None,
         )
 

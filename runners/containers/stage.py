@@ -3,6 +3,7 @@
 import logging
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
@@ -49,7 +50,7 @@ def run(claim: Claim) -> None:
         if verdict.status != Status.SUCCEEDED:
             ahead.drop()
         lifecycle.finish_attempt(attempt, verdict.status, reason=verdict.reason, exit_code=verdict.exit_code)
-    clearing.later(partial(_clear_away, attempt))
+    clear_away(attempt)
 
 
 def _verdict(executor: Executor, claim: Claim, spec: StageSpec, watch: Watch) -> Verdict:
@@ -92,6 +93,7 @@ class _Performance:
 
     def built(self) -> Verdict:
         """The verdict of a stage that builds an image instead of running steps."""
+        self._end_former()
         return building.build(self._executor, self._attempt, self._spec, self._watch, self._recorder)
 
     def _heard_later(self) -> Heard | None:
@@ -109,6 +111,7 @@ class _Performance:
 
     def _heard_live(self) -> Heard | None:
         """A container of its own, let go; None when that came too late for it."""
+        self._end_former()
         opened = self._opened()
         with closing(opened.line) as line:
             self._supply(opened.container)
@@ -117,6 +120,13 @@ class _Performance:
             with suppress(EngineGone):  # then it ends in vain, or goes on: both are found out
                 line.go()
             return self._unless_in_vain(self._listener(opened.container).hear_live(line))
+
+    def _end_former(self) -> None:
+        """No two attempts at a stage run at once on this engine, and one whose outcome could not be learnt may go on.
+        Raises EngineGone when it cannot be ended."""
+        owner = _owner(self._attempt)
+        for number in range(1, owner.attempt):
+            self._executor.clear(replace(owner, attempt=number))
 
     def _supply(self, container: Container) -> None:
         """All that it finds when it begins: services, caches, and what the stages before it have made."""
@@ -215,13 +225,21 @@ class _Performance:
     def _masked(self, text: str) -> str:
         return masked(text, self._needles)
 
+    def _kept_until(self) -> datetime | None:
+        seconds = self._spec.artifacts_kept_seconds
+        return None if seconds is None else timezone.now() + timedelta(seconds=seconds)
+
     def _kept(self, container: Container) -> Verdict:
         """What was made is stored, or the reason why not; that names files, and a file may be named like a secret."""
         try:
             collected = artifacts.collect(self._executor, container, self._spec.artifacts)
         except UserError as error:
             return Verdict(Status.FAILED, masked(str(error), self._needles))
-        rows = [Artifact(path=c.path, digest=c.digest, size=c.size, storage_name=c.storage_name) for c in collected]
+        until = self._kept_until()
+        rows = [
+            Artifact(path=c.path, digest=c.digest, size=c.size, storage_name=c.storage_name, expires_at=until)
+            for c in collected
+        ]
         output.keep(self._attempt, rows)
         caches.save(self._executor, container, self._attempt.stage, self._spec.caches, self._recorder.note)
         self._recorder.finish()
@@ -237,9 +255,10 @@ def _owner(attempt: Attempt) -> Ownership:
     return Ownership(run=attempt.stage.run_id, stage=attempt.stage_id, attempt=attempt.number)
 
 
-def _clear_away(attempt: Attempt, executor: Executor) -> None:
-    """After the verdict is committed; what cannot be removed now, the sweep removes."""
-    executor.clear(_owner(attempt))
+def clear_away(attempt: Attempt) -> None:
+    """Soon, and only after the verdict is committed; what cannot be removed then, the sweep removes."""
+    owner = _owner(attempt)
+    clearing.later(lambda executor: executor.clear(owner))
 
 
 # Codes of a main process that was killed, by the engine's end or by hand; a script may also end with one of them.

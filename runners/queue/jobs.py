@@ -150,12 +150,14 @@ def _plan(run_id: int) -> None:
 
 
 def _stage(stage_id: int) -> None:
+    from runners.containers.stage import clear_away
     from runners.containers.stage import run as perform
 
     claim = runs.claim_stage(stage_id, me(), labels())
 
     def end(why: str) -> None:
         runs.finish_attempt(claim.attempt, Status.ERRORED, reason=why)
+        clear_away(claim.attempt)
 
     _carry_out(claim.attempt, partial(perform, claim), end, partial(runs.let_go, claim.attempt))
 

@@ -1,5 +1,6 @@
 """What every executor promises, asked of each against its real engine."""
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -19,6 +20,7 @@ from runners.containers.executor import (
     Container,
     ContainerGone,
     ContainerPlan,
+    ContainerTaken,
     EngineGone,
     Entry,
     Executor,
@@ -311,12 +313,15 @@ def test_a_command_not_found_is_no_missing_shell(executor: Executor, prepared: P
     assert end.code == 127
 
 
-def test_create_gives_what_another_runner_created(executor: Executor, busybox_image: str) -> None:
+def test_create_never_gives_what_another_runner_created(executor: Executor, busybox_image: str) -> None:
+    """Once it did; then two that prepared one attempt could fill, or let go, one container together."""
     plan = ContainerPlan(owner(), busybox_image)
     assert executor.find(plan.owner) is None
     first = executor.create(plan)
 
-    assert executor.create(plan) == first == executor.find(plan.owner)
+    with pytest.raises(ContainerTaken):
+        executor.create(plan)
+    assert executor.find(plan.owner) == first
     assert first.state == State.CREATED
 
 
@@ -344,19 +349,23 @@ def test_runners_that_begin_at_once_make_one_network_and_make_it_again_when_it_i
             executor.close()
 
 
-def test_eight_runners_at_once_create_one_container(busybox_image: str, server: str, tmp_path: Path) -> None:
+def test_of_eight_runners_at_once_one_creates_a_container(busybox_image: str, server: str, tmp_path: Path) -> None:
     executors = [DockerExecutor(f"{server}-race", None, tmp_path / "network.lock") for _ in range(8)]
     plan = ContainerPlan(owner(), busybox_image)
     made: list[Container] = []
-    threads = [threading.Thread(target=lambda each=each: made.append(each.create(plan))) for each in executors]
+
+    def create(each: DockerExecutor) -> None:
+        with contextlib.suppress(ContainerTaken):
+            made.append(each.create(plan))
+
+    threads = [threading.Thread(target=create, args=(each,)) for each in executors]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     try:
-        assert len(made) == 8
-        assert {container.id for container in made} == {made[0].id}
+        assert len(made) == 1
         executors[0].start(made[0])
         executors[2].go(made[0])
         assert ended(executors[1], made[0]).code != 0  # it has no script
@@ -561,6 +570,32 @@ def test_ours_are_listed_and_strangers_are_not(executor: Executor, prepared: Pre
     for each in executor.ours():
         executor.remove(each)
     assert executor.ours() == []
+
+
+def test_what_somebody_starts_from_an_image_with_our_labels_is_not_ours(
+    executor: Executor, prepared: Prepare, busybox_image: str, engine: DockerClient
+) -> None:
+    mine = prepared("true")
+    labels = engine.containers.get(mine.id).labels
+    theirs = [engine.containers.create(busybox_image, labels=each) for each in (labels, {"slipway.server": "x"})]
+    theirs += [engine.containers.create(busybox_image, labels={"slipway.server": labels["slipway.server"]})]
+    try:
+        assert [each.id for each in executor.ours()] == [mine.id]
+        executor.clear(mine.owner)
+        assert executor.ours() == []
+        for each in theirs:
+            each.reload()
+    finally:
+        for each in theirs:
+            each.remove(force=True)
+
+
+def test_an_image_is_not_found_by_its_id(executor: Executor, busybox_image: str, engine: DockerClient) -> None:
+    found = str(engine.images.get(busybox_image).id).removeprefix("sha256:")
+
+    for name in (found[:12], found):
+        with pytest.raises(ImageMissing):
+            executor.create(ContainerPlan(owner(), name))
 
 
 def test_a_million_lines_come_nearly_as_fast_as_from_the_engines_own_client(

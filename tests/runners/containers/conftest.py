@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 from pytest_django.fixtures import Settings
 
 from runners.containers.clearing import clearing
@@ -26,6 +27,13 @@ def own_server(settings: Settings, tmp_path: Path) -> Iterator[DockerExecutor]:
         executor.clear(owner)
     executor.remove_network()
     executor.close()
+
+
+@pytest.fixture
+def no_image_left(own_server: DockerExecutor, engine: DockerClient) -> Iterator[None]:
+    yield
+    for image in engine.images.list(filters={"label": f"slipway.server={own_server._server}"}, all=False):
+        engine.images.remove(str(image.id), force=True)
 
 
 @pytest.fixture

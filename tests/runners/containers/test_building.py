@@ -39,13 +39,6 @@ def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regis
         yield one
 
 
-@pytest.fixture
-def no_image_left(own_server: DockerExecutor, engine: DockerClient) -> Iterator[None]:
-    yield
-    for image in engine.images.list(filters={"label": f"slipway.server={own_server._server}"}, all=False):
-        engine.images.remove(str(image.id), force=True)
-
-
 def shop(story: Story, *lines: str, **files: str) -> None:
     text = "\n".join((f"FROM {story.image}", *lines)) + "\n"
     commit(story.repository, {"Dockerfile": text, **files})
@@ -158,7 +151,7 @@ def test_a_build_without_a_push_takes_nobodys_name(story: Story, engine: DockerC
 def test_the_context_is_a_folder_with_artifacts_and_without_what_is_ignored(story: Story) -> None:
     files = {
         "app/Dockerfile.prod": f"FROM {story.image}\nCOPY . /all\nRUN find /all -type f | sort\n",
-        "app/.dockerignore": "secret*\n*.log\n!kept.log\n",
+        "app/.dockerignore": "secret*\n*.log\n!kept.log",
         "app/secret.txt": "x",
         "app/a.log": "x",
         "app/kept.log": "x",
@@ -179,6 +172,24 @@ def test_a_dockerfile_that_is_not_there_fails_in_words(story: Story) -> None:
     attempt = story.perform(build=BuildSpec(file="no/Dockerfile"))
 
     assert attempt.reason == "there is no Dockerfile no/Dockerfile in the workspace, or it is not a plain file"
+
+
+def test_what_the_engine_is_given_of_ours_is_in_no_image(story: Story) -> None:
+    shop(story, "COPY . /all", "RUN find /all -type f | sort")
+    attempt = story.perform(build=BuildSpec())
+
+    assert attempt.reason == ""
+    assert "/all/Dockerfile\n/all/greeting\n" in text_of(attempt.log)
+    assert "slipway.Dockerfile" not in text_of(attempt.log)
+    assert ".dockerignore" not in text_of(attempt.log)
+
+
+def test_a_dockerignore_that_would_hang_a_matcher_hangs_no_build(story: Story) -> None:
+    shop(story, "RUN echo built", **{".dockerignore": "**/" * 60 + "b\n", "a/" * 60 + "a": "deep"})
+    attempt = story.perform(build=BuildSpec(), timeout_seconds=60)
+
+    assert attempt.reason == ""
+    assert "built\n" in text_of(attempt.log)
 
 
 def test_a_link_that_leads_out_of_the_context_leads_nowhere(story: Story) -> None:

@@ -96,6 +96,19 @@ def test_only_a_privileged_stage_is_unconfined_and_still_has_no_mount_and_no_nam
     assert body["Privileged"] is True
 
 
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("3fa2", "3fa2:latest"),
+        ("r.example:5000/x", "r.example:5000/x:latest"),
+        ("python:3.12", "python:3.12"),
+        ("x@sha256:00", "x@sha256:00"),
+    ],
+)
+def test_an_image_is_asked_for_by_a_name_that_cannot_be_an_id(image: str, name: str) -> None:
+    assert container_body("abc", dataclasses.replace(PLAN, image=image), "network-id")["Image"] == name
+
+
 def test_labels_tell_the_owner_again() -> None:
     assert owner_of(labels_of("abc", PLAN.owner)) == PLAN.owner
 

@@ -10,12 +10,20 @@ from pytest_django.fixtures import Settings
 from pipelines.projects.models import Project
 from pipelines.registries.models import Registry
 from pipelines.registries.queries import standing
+from pipelines.runs.models import Run
 from pipelines.spec.model import ResourcesSpec
 from pipelines.states.status import Status
 from runners.containers.docker import DockerExecutor
-from runners.containers.executor import Container, ContainerPlan
+from runners.containers.executor import Access, Container, ContainerPlan, Credential
 from runners.containers.pulling import host_of
-from runners.containers.registries import PushRefused, access_to, must_ask, push_credential
+from runners.containers.registries import (
+    ImageRefused,
+    PushRefused,
+    access_to,
+    credentials_of,
+    must_ask,
+    push_credential,
+)
 from runners.containers.resources import capped, limits_of
 from tests import factories
 from tests.runners.containers.story import Story, text_of
@@ -115,6 +123,7 @@ def test_a_failed_step_is_told_by_its_own_limits(story: Story) -> None:
         ("registry.example.org/shop", "registry.example.org"),
         ("127.0.0.1:5000/shop:1@sha256:00", "127.0.0.1:5000"),
         ("localhost/shop", "localhost"),
+        ("index.docker.io/shop", "docker.io"),
     ],
 )
 def test_the_registry_of_an_image_is_in_its_name(image: str, host: str) -> None:
@@ -126,33 +135,71 @@ def test_a_projects_own_sign_in_goes_before_everybodys() -> None:
     Registry.objects.create(host="r.example", username="all", password="p" * 9)
     Registry.objects.create(host="r.example", username="mine", password="p" * 9, project=mine)
 
-    credential = access_to(mine, "r.example/x").credential
+    mine_run, other_run = Run(project=mine), Run(project=other)
+    credential = access_to(mine_run, "r.example/x").credential
     assert credential is not None
     assert credential.username == "mine"
     assert "p" * 9 not in repr(credential) + repr(standing(mine, "r.example"))
-    shared = access_to(other, "r.example/x")
+    shared = access_to(other_run, "r.example/x")
     assert shared.credential is not None
     assert (shared.credential.username, shared.ask) == ("all", True)
-    assert not access_to(other, "elsewhere.example/x").ask
+    assert not access_to(other_run, "elsewhere.example/x").ask
 
 
 def test_what_a_build_begins_from_is_asked_for_where_others_sign_in() -> None:
-    mine, other = factories.make_project(), factories.make_project()
-    Registry.objects.create(host="r.example", username="mine", password="p" * 9, project=mine)
+    project = factories.make_project()
+    mine, other = Run(project=project), Run(project=factories.make_project())
+    Registry.objects.create(host="r.example", username="mine", password="p" * 9, project=project)
 
     assert must_ask(other, ["busybox", "r.example/x"])
-    assert must_ask(other, ["$BASE"])
+    assert must_ask(other, ["busybox:$TAG"])
     assert not must_ask(other, ["busybox"])
-    assert not must_ask(mine, ["r.example/x", "$BASE"])
+    assert not must_ask(mine, ["r.example/x", "busybox:$TAG"])
+
+
+@pytest.mark.parametrize("image", ["3fa2", "sha256$REST", "$BASE", "3f${REST}"])
+def test_what_may_be_the_id_of_anybodys_image_is_asked_for_in_its_registry(image: str) -> None:
+    assert must_ask(Run(project=factories.make_project()), ["busybox", image])
+
+
+@pytest.mark.parametrize("host", ["r.example", "R.example"])
+def test_a_commit_from_outside_signs_in_nowhere_and_takes_nothing_unasked_where_anybody_does(host: str) -> None:
+    project = factories.make_project()
+    Registry.objects.create(host="r.example", username="mine", password="p" * 9, project=project)
+    Registry.objects.create(host="open.example")
+    run = Run(project=project, trusted=False)
+
+    assert access_to(run, f"{host}/x") == Access(Credential(host), ask=True)
+    assert access_to(run, "open.example/x") == Access(Credential("open.example"))
+    assert credentials_of(run) == ()
+    assert must_ask(run, ["busybox", f"{host}/x"])
+    assert must_ask(run, ["busybox:$TAG"])
+    assert not must_ask(run, ["open.example/x", "busybox"])
+    with pytest.raises(PushRefused, match="comes from outside"):
+        push_credential(run, f"{host}/x:1")
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["slipway-built/s:0", "docker.io/slipway-built/s:0", "index.docker.io/slipway-built/s:0", "sha256:3fa2"],
+)
+def test_what_builds_left_on_the_machine_is_nobodys_to_name(image: str) -> None:
+    run = Run(project=factories.make_project())
+
+    with pytest.raises(ImageRefused, match="push it"):
+        access_to(run, image)
+    with pytest.raises(ImageRefused):
+        must_ask(run, ["busybox", image])
+    assert access_to(run, "r.example/slipway-built/s:0") == Access()
 
 
 def test_nothing_is_pushed_where_no_operator_allows_it() -> None:
-    project = factories.make_project()
+    run = Run(project=factories.make_project())
     Registry.objects.create(host="r.example", may_push=False)
 
     for tag in ("r.example/x:1", "unknown.example/x:1", "shop:1"):
         with pytest.raises(PushRefused):
-            push_credential(project, tag)
+            push_credential(run, tag)
 
 
 def test_a_password_is_stored_encrypted(engine: DockerClient) -> None:

@@ -11,8 +11,10 @@ from pipelines.errors import SystemFault
 from pipelines.runs.models import Attempt
 from pipelines.spec.model import ReadySpec, ServiceSpec
 from pipelines.states.status import Status
-from runners.containers import services, stage
+from runners.containers import docker_services, services, stage
+from runners.containers.beside import ServicePlan
 from runners.containers.docker import DockerExecutor
+from runners.containers.executor import Ownership
 from runners.containers.sweeping import sweep
 from tests import factories
 from tests.runners.containers.story import Story, performed, taken_over, text_of
@@ -59,6 +61,21 @@ def test_a_service_that_is_not_ready_in_time_fails_the_stage_with_its_last_words
     assert attempt.reason.endswith("It last said:\nstarting None")
     assert "never" not in text_of(attempt.log)
     assert own_server.ours() == []
+
+
+def test_a_look_at_a_port_that_does_not_end_is_a_no_and_is_gone(
+    story: Story, own_server: DockerExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_services, "look_script", lambda _port: "trap '' TERM; while :; do sleep 60; done")
+    monkeypatch.setattr(docker_services, "_LOOK_SECONDS", 1)
+    plan = ServicePlan(Ownership(1, 2, 3), "db", story.image, command=("sleep", "60"))
+    service = own_server.services.create(plan, lambda: None)
+    own_server.start(service)
+    begun = time.monotonic()
+
+    assert not own_server.services.listens(service, 5432, story.image)
+    assert time.monotonic() - begun < 15
+    assert [one.id for one in own_server.ours()] == [service.id]
 
 
 def test_a_service_that_ends_before_it_is_ready_fails_the_stage_at_once(story: Story) -> None:
