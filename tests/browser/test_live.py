@@ -74,9 +74,9 @@ def test_a_run_moves_on_the_open_page_without_a_reload(operator: Visitor) -> Non
     run = make_run()
     page = watch(operator, page_of(run))
     finish_stage(run, "build")
-    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=20 * SECONDS)
+    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=60 * SECONDS)
     finish_stage(run, "test", Status.FAILED)
-    expect(page.locator("#facts")).to_contain_text("failed", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("failed", timeout=60 * SECONDS)
     assert was_told(page, "run")
 
 
@@ -93,18 +93,18 @@ def test_an_approval_by_others_comes_live_and_leaves_alone_what_somebody_types(o
     page = watch(operator, page_of(run))
     page.get_by_label("ticket").fill("OPS-1931")
     approvals.approve(gate, make_person("ana"), "ana (#7)", {"ticket": "OPS-7"})
-    expect(page.locator("#approval")).to_contain_text("ana approved, with ticket=OPS-7", timeout=20 * SECONDS)
+    expect(page.locator("#approval")).to_contain_text("ana approved, with ticket=OPS-7", timeout=60 * SECONDS)
     expect(page.locator("#stage")).to_contain_text("Waits for approval (1 of 2).")
     expect(page.get_by_label("ticket")).to_have_value("OPS-1931")
     approvals.approve(gate, make_person("bea"), "bea (#8)", {"ticket": "OPS-8"})
-    expect(page.locator("#side")).to_contain_text("no runner is there", timeout=20 * SECONDS)
+    expect(page.locator("#side")).to_contain_text("no runner is there", timeout=60 * SECONDS)
     expect(page.get_by_role("button", name="Approve ship")).to_have_count(0)
     attempt = start_stage(run)
-    expect(page.locator(f"[data-log='{attempt.log_id}']")).to_be_visible(timeout=20 * SECONDS)
+    expect(page.locator(f"[data-log='{attempt.log_id}']")).to_be_visible(timeout=60 * SECONDS)
     print_steps(attempt, [b"under way\n"])
     shows(page, ["under way"])
     lifecycle.finish_attempt(attempt, Status.SUCCEEDED, exit_code=0)
-    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     shows(page, ["under way"])
     assert was_told(page, "run")
 
@@ -118,7 +118,7 @@ def test_who_approves_in_the_page_sees_the_stage_start_without_a_reload(operator
     wire(page, "Live")
     page.evaluate(_LISTEN)
     finish_stage(run)
-    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     assert page.evaluate("window.untouched")
 
 
@@ -131,9 +131,9 @@ def test_what_failed_is_run_again_by_a_click_and_its_page_follows(operator: Visi
     page.evaluate(_LISTEN)
     again = Run.objects.get(rerun_of=run)
     plan(again)
-    expect(page.locator("#side")).to_contain_text(f"from run {run.number}", timeout=20 * SECONDS)
+    expect(page.locator("#side")).to_contain_text(f"from run {run.number}", timeout=60 * SECONDS)
     finish_stage(again, "test")
-    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     assert was_told(page, "run")
 
 
@@ -145,7 +145,7 @@ def test_a_stage_that_is_tried_again_says_so_live_and_offers_the_new_attempt(ope
     shows(page, ["first"])
     lifecycle.finish_attempt(first, Status.ERRORED, reason="the engine went away")
     expect(page.locator("#stwhy")).to_contain_text(
-        "The attempt before ended: the engine went away.", timeout=20 * SECONDS
+        "The attempt before ended: the engine went away.", timeout=60 * SECONDS
     )
     shows(page, ["first"])
     Stage.objects.filter(run=run).update(ready_at=None)
@@ -159,7 +159,7 @@ def test_the_queue_and_its_number_in_the_bar_follow(operator: Visitor) -> None:
     page = watch(operator, "/queue/")
     expect(page.locator("#queue-n")).to_have_text("1")
     start_stage(run)
-    expect(page.locator("h1")).to_have_text("Nothing waits", timeout=20 * SECONDS)
+    expect(page.locator("h1")).to_have_text("Nothing waits", timeout=60 * SECONDS)
     expect(page.locator("#queue-n")).to_have_text("0")
 
 
@@ -168,9 +168,9 @@ def test_the_first_page_shows_a_push_as_it_arrives(operator: Visitor) -> None:
     page = watch(operator, "/")
     event = make_event(project)
     assert event.run is not None
-    expect(page.locator("#rail")).to_contain_text(f"shop run {event.run.number}", timeout=20 * SECONDS)
+    expect(page.locator("#rail")).to_contain_text(f"shop run {event.run.number}", timeout=60 * SECONDS)
     lifecycle.reject(event.run, Status.FAILED, "there is no .slipway.yml at this commit")
-    expect(page.locator("#needs")).to_contain_text("there is no .slipway.yml", timeout=20 * SECONDS)
+    expect(page.locator("#needs")).to_contain_text("there is no .slipway.yml", timeout=60 * SECONDS)
     assert was_told(page, "project")
 
 
@@ -182,12 +182,12 @@ def test_a_deploy_is_followed_host_by_host(operator: Visitor) -> None:
     row.deploy = deploy
     deploying.start_host(row)
     deploying.note_phase(row, Phase.HEALTH)
-    expect(page.locator("#hosts")).to_contain_text("checking health", ignore_case=True, timeout=20 * SECONDS)
+    expect(page.locator("#hosts")).to_contain_text("checking health", ignore_case=True, timeout=60 * SECONDS)
     deploying.finish_host(row, Status.SUCCEEDED)
-    expect(page.locator("#waves")).to_contain_text("1 of 1", timeout=20 * SECONDS)
+    expect(page.locator("#waves")).to_contain_text("1 of 1", timeout=60 * SECONDS)
     finish_host(deploy, "web-2")
     deploying.finish_deploy(deploy, Status.SUCCEEDED)
-    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     assert was_told(page, "deploy")
 
 
@@ -197,7 +197,7 @@ def test_what_is_live_changes_under_the_eyes_of_the_operator(operator: Visitor) 
     page = watch(operator, "/projects/shop/environments/production/")
     expect(page.locator("#rollback")).to_contain_text("no earlier release")
     second = make_live(environment).release
-    expect(page.locator("#head")).to_contain_text(f"production runs release {second.number}", timeout=20 * SECONDS)
+    expect(page.locator("#head")).to_contain_text(f"production runs release {second.number}", timeout=60 * SECONDS)
     expect(page.locator("#rollback button")).to_contain_text(f"Roll back to release {first.number}")
     assert was_told(page, "environment")
 
@@ -272,7 +272,7 @@ def test_a_web_process_that_is_killed_is_said_to_be_lost_and_costs_nothing(opera
     web.start()
     wire(page, "Live", 40)
     shows(page, LINES)
-    expect(page.locator("#facts")).to_contain_text("failed", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("failed", timeout=60 * SECONDS)
     expect(page.locator(".log__end .wire")).to_have_text("The end")
     assert page.evaluate("window.untouched")
     operator.expects(LOST)
@@ -286,8 +286,8 @@ def test_without_redis_the_page_still_follows(operator: Visitor, layer: OwnRedis
     say(attempt, *TEXT[1:])
     shows(page, LINES)
     lifecycle.finish_attempt(attempt, Status.SUCCEEDED, exit_code=0)
-    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=20 * SECONDS)
+    expect(page.locator("#side")).to_contain_text("1 of 2 done", timeout=60 * SECONDS)
     layer.start()
     finish_stage(run, "test")
-    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=20 * SECONDS)
+    expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     assert page.evaluate("window.untouched")

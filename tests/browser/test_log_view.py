@@ -37,7 +37,7 @@ def lines(page: Page) -> list[str]:
     return list(page.eval_on_selector_all(".log .ln > span", "all => all.map(one => one.textContent)"))
 
 
-def until(page: Page, condition: str, seconds: float = 20) -> None:
+def until(page: Page, condition: str, seconds: float = 60) -> None:
     """Playwright's own waiting evaluates text in the page, which the content policy forbids."""
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
