@@ -73,7 +73,7 @@ def freeze(deploy: Deploy, waves: Sequence[Sequence[Listed]]) -> list[HostDeploy
     with transaction.atomic():
         _hold(deploy)
         if not deploy.hosts.exists():
-            _freeze_caution(deploy)
+            _freeze_caution(deploy, sum(map(len, waves)))
             _note_listed(deploy.environment, [listed for wave in waves for listed in wave], deploy.undoes_id is None)
             _plan_hosts(deploy, {listed.name: number for number, wave in enumerate(waves) for listed in wave})
     return list(deploy.hosts.select_related("host", "log").order_by("wave", "host__name"))
@@ -172,8 +172,8 @@ def _hold(deploy: Deploy) -> None:
     leases.renew(Deploy.objects.filter(pk=deploy.pk), deploy.fence, LEASE_SECONDS)
 
 
-def _freeze_caution(deploy: Deploy) -> None:
-    fields = asdict(requests.caution(deploy))
+def _freeze_caution(deploy: Deploy, hosts: int) -> None:
+    fields = {**asdict(requests.caution(deploy, hosts)), "strategy": requests.strategy(deploy).to_json()}
     Deploy.objects.filter(pk=deploy.pk).update(**fields)
     for name, value in fields.items():
         setattr(deploy, name, value)

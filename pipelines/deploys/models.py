@@ -1,15 +1,64 @@
-"""Where releases go, and what went there."""
+"""What goes to environments, and what went there."""
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from pipelines.deploys.machines import DEPLOY, HOST_DEPLOY
+from pipelines.deploys.places import (
+    BalancerKind,
+    Configuration,
+    Credential,
+    CredentialKind,
+    Environment,
+    EnvironmentSecret,
+    Host,
+    HostKey,
+    HostKeyPolicy,
+    InventoryKind,
+    OnBreach,
+)
+from pipelines.deploys.protection import (
+    Alarm,
+    AlarmAction,
+    AlarmKind,
+    DeployApproval,
+    Freeze,
+    Inspection,
+    Lock,
+    LockLevel,
+)
 from pipelines.logs.models import Log
-from pipelines.projects.models import VARIABLE, Project, refuse_short
-from pipelines.projects.secrets import EncryptedTextField
+from pipelines.projects.models import Project
 from pipelines.runs.models import Artifact, Run
 from pipelines.states.models import Leased, Stateful
 from pipelines.states.status import Status
+
+__all__ = [
+    "Alarm",
+    "AlarmAction",
+    "AlarmKind",
+    "BalancerKind",
+    "Configuration",
+    "Credential",
+    "CredentialKind",
+    "Deploy",
+    "DeployApproval",
+    "DeployKind",
+    "Environment",
+    "EnvironmentSecret",
+    "Freeze",
+    "Host",
+    "HostDeploy",
+    "HostKey",
+    "HostKeyPolicy",
+    "Inspection",
+    "InventoryKind",
+    "Lock",
+    "LockLevel",
+    "OnBreach",
+    "Phase",
+    "Release",
+    "Waits",
+]
 
 
 class Release(models.Model):
@@ -25,6 +74,7 @@ class Release(models.Model):
     spec_digest = models.CharField(max_length=64)
     deploy_spec = models.JSONField()
     artifact = models.ForeignKey(Artifact, null=True, on_delete=models.PROTECT, related_name="releases")
+    image = models.CharField(max_length=400, blank=True, help_text="An image by its digest: name@sha256:…")
     created_at = models.DateTimeField(auto_now_add=True)
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantined_because = models.CharField(max_length=300, blank=True)
@@ -48,157 +98,31 @@ class Release(models.Model):
 
     @property
     def digest(self) -> str:
+        """Of the archive or of the image, in hex; empty for one that is commands alone."""
+        if self.image:
+            return self.image.rpartition(":")[2]
         return self.artifact.digest if self.artifact else ""
-
-
-class Credential(models.Model):
-    """An SSH key pair that Slipway signs in to hosts with."""
-
-    name = models.SlugField(max_length=60, unique=True)
-    private_key = EncryptedTextField()
-    public_key = models.TextField(blank=True, help_text="For the hosts' authorized_keys")
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class InventoryKind(models.TextChoices):
-    STATIC = "static", "a fixed list"
-    AWS = "aws", "EC2 by tags"
-
-
-class HostKeyPolicy(models.TextChoices):
-    PINNED = "pinned", "only keys that a person has approved"
-    FIRST_USE = "first_use", "a host's first key is pinned by itself, a changed one is refused"
-
-
-class Environment(models.Model):
-    """A place that releases go to: where (inventory), when (rule) and how carefully (budget)."""
-
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
-    name = models.SlugField(max_length=60)
-    ref_pattern = models.CharField(
-        max_length=255,
-        default="refs/heads/main",
-        help_text="Full refs whose releases may come here: refs/heads/main, refs/tags/v*; "
-        "* is any text without /, ** any text, ? one character but /",
-    )
-    automatic = models.BooleanField(default=False, help_text="Deploy every green release that matches, by itself")
-    inventory_kind = models.CharField(max_length=10, choices=InventoryKind.choices, default=InventoryKind.STATIC)
-    inventory = models.JSONField(
-        default=dict, help_text="For a fixed list: {hosts: [{name, address}]}; for EC2: {region, tags}"
-    )
-    inventory_secret = EncryptedTextField(
-        blank=True, default="", help_text="Cloud credentials, access_key_id:secret_access_key; empty: the machine's own"
-    )
-    ssh_user = models.CharField(max_length=60, default="deploy")
-    ssh_port = models.PositiveIntegerField(default=22, validators=[MinValueValidator(1), MaxValueValidator(65535)])
-    credential = models.ForeignKey(Credential, null=True, on_delete=models.PROTECT, related_name="environments")
-    host_key_policy = models.CharField(max_length=10, choices=HostKeyPolicy.choices, default=HostKeyPolicy.PINNED)
-    at_once = models.PositiveSmallIntegerField(
-        default=5, validators=[MinValueValidator(1)], help_text="Hosts changed at the same time, at most"
-    )
-    max_failures = models.PositiveSmallIntegerField(default=0, help_text="Failed hosts that a deploy may have")
-    max_unreachable = models.PositiveSmallIntegerField(
-        default=0, help_text="Hosts that cannot be reached, and so are left as they are, that a deploy may have besides"
-    )
-    rolls_back = models.BooleanField(default=True, help_text="Bring the hosts back by itself when a deploy fails")
-    keep_releases = models.PositiveSmallIntegerField(
-        default=5, validators=[MinValueValidator(2)], help_text="Release directories kept on each host"
-    )
-    fence = models.PositiveIntegerField(default=0, editable=False)
-    current = models.ForeignKey(
-        Release, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="live_in"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "name"], name="environment_once")]
-
-    def __str__(self) -> str:
-        return f"{self.project} {self.name}"
-
-
-class Configuration(models.Model):
-    """An environment's plain values, versioned: every change is a new row, and a deploy names the one it used."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="configurations")
-    version = models.PositiveIntegerField()
-    values = models.JSONField(default=dict)
-    made_by = models.CharField(max_length=150, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "version"], name="configuration_once")]
-
-    def __str__(self) -> str:
-        return f"{self.environment} configuration {self.version}"
-
-
-class EnvironmentSecret(models.Model):
-    """A secret value of an environment's `.env`. Not versioned: a rollback must not bring rotated credentials back."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
-    name = models.CharField(max_length=100, validators=[VARIABLE])
-    value = EncryptedTextField()
-    changed_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "name"], name="environment_secret_once")]
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.environment}"
-
-    def clean(self) -> None:
-        refuse_short(self.value)
-
-
-class HostKey(models.Model):
-    """A host's public key that connections are checked against."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="host_keys")
-    address = models.CharField(max_length=255)
-    port = models.PositiveIntegerField()
-    key_type = models.CharField(max_length=60)
-    public_key = models.TextField(help_text="Base64, as in known_hosts")
-    fingerprint = models.CharField(max_length=80)
-    pinned_by = models.CharField(max_length=150)
-    pinned_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["environment", "address", "port", "key_type"], name="host_key_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port} {self.fingerprint}"
-
-
-class Host(models.Model):
-    """One machine of an environment, as its inventory last listed it and as the last deploy left it."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="hosts")
-    name = models.CharField(max_length=150)
-    address = models.CharField(max_length=255)
-    port = models.PositiveIntegerField(null=True, help_text="None: the environment's")
-    external_id = models.CharField(max_length=100, blank=True, help_text="The cloud's own name for it")
-    release = models.ForeignKey(Release, null=True, on_delete=models.SET_NULL, related_name="hosts")
-    healthy = models.BooleanField(null=True, help_text="What the last health check said; None: not known")
-    health_detail = models.CharField(max_length=300, blank=True)
-    checked_at = models.DateTimeField(null=True)
-    listed_at = models.DateTimeField(help_text="When the inventory last listed it")
-    gone_at = models.DateTimeField(null=True, help_text="When the inventory stopped listing it")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "name"], name="host_once")]
-
-    def __str__(self) -> str:
-        return f"{self.name} of {self.environment}"
 
 
 class DeployKind(models.TextChoices):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
+    REPAIR = "repair"  # the live release once more, for hosts that came later or have drifted
+
+
+class Waits(models.TextChoices):
+    """What a blocked deploy waits for. The last ones are of a deploy that has begun: it holds its environment."""
+
+    PAUSED = "paused", "the queue is paused"
+    LOCK = "lock", "a lock to be released"
+    FREEZE = "freeze", "a freeze to end"
+    BEFORE = "before", "the environment before it"
+    APPROVAL = "approval", "people to agree"
+    HOSTS = "hosts", "a person to confirm that hosts are missing"
+    PAUSE = "pause", "a person to go on"
+    BAKE = "bake", "the hosts so far to stay healthy for a while"
+    BREACH = "breach", "a person to finish forward or bring back"
+    WATCH = "watch", "its alarms to stay quiet for a while"
 
 
 class Deploy(Stateful, Leased):
@@ -228,12 +152,39 @@ class Deploy(Stateful, Leased):
     automatic = models.BooleanField(default=False)
     asked_by = models.CharField(max_length=150, blank=True, help_text="Empty: Slipway itself")
     why = models.CharField(max_length=300, blank=True)
+    override = models.CharField(
+        max_length=300, blank=True, help_text="Why a person let it pass locks, freezes and what else keeps deploys away"
+    )
+    only = models.JSONField(null=True, help_text="Names of the hosts that it is for; None: all")
+    continues = models.OneToOneField(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="continued_by",
+        help_text="The failed deploy that it finishes, on the hosts that are not done",
+    )
+    flips = models.BooleanField(default=False, help_text="Only turns the traffic back to the other host group")
+    group = models.CharField(max_length=60, blank=True, help_text="The host group that it goes to, of blue/green")
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first in the environment's queue")
     # Frozen with its hosts, None until then: a takeover and a changed environment go on as it began.
     at_once = models.PositiveSmallIntegerField(null=True, editable=False)
     max_failures = models.PositiveSmallIntegerField(null=True, editable=False)
     max_unreachable = models.PositiveSmallIntegerField(null=True, editable=False)
-    rolls_back = models.BooleanField(null=True, editable=False)
+    on_breach = models.CharField(max_length=10, choices=OnBreach.choices, blank=True, editable=False)
+    strategy = models.JSONField(null=True, editable=False)
+    plan = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Hash of release, configuration and hosts"
+    )
+    accepted_hosts = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Hash of the hosts that a person took for all there are"
+    )
+    # Where it stands between two claims.
+    waits_for = models.CharField(max_length=10, choices=Waits.choices, blank=True, editable=False)
+    waits_until = models.DateTimeField(null=True, editable=False, help_text="When it goes on by itself; None: never")
+    baked_waves = models.PositiveSmallIntegerField(default=0, editable=False)
+    watched_until = models.DateTimeField(null=True, editable=False)
+    pause_requested_at = models.DateTimeField(null=True, editable=False)
+    code_host_id = models.BigIntegerField(null=True, editable=False, help_text="Of the code host's own deployment")
     migrated_at = models.DateTimeField(null=True, help_text="When `migrate` ended well; it is not run twice")
     cancel_requested_at = models.DateTimeField(null=True)
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="deploy")
@@ -241,7 +192,9 @@ class Deploy(Stateful, Leased):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["environment"], name="one_running_deploy", condition=models.Q(status=Status.RUNNING)
+                fields=["environment"],
+                name="one_begun_deploy",  # one that bakes or waits for a person in its middle holds the environment
+                condition=models.Q(started_at__isnull=False, finished_at=None),
             ),
             models.UniqueConstraint(
                 fields=["environment", "release"], name="one_automatic_deploy", condition=models.Q(automatic=True)
@@ -263,9 +216,11 @@ class Phase(models.TextChoices):
     CHECKING = "checking", "pre-flight"
     UPLOADING = "uploading"
     UPLOADED = "uploaded"
+    DRAINING = "draining"
     SWITCHING = "switching"
     ACTIVATING = "activating"
     HEALTH = "health", "checking health"
+    ATTACHING = "attaching"
     DONE = "done"
 
 
@@ -281,6 +236,7 @@ class HostDeploy(Stateful):
     phase = models.CharField(max_length=12, choices=Phase.choices, default=Phase.WAITING)
     switched = models.BooleanField(default=False)
     unreachable = models.BooleanField(default=False)
+    facts = models.JSONField(default=dict, help_text="What a takeover and the way back need: container, port")
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="host_deploy")
 
     class Meta:

@@ -6,11 +6,11 @@ from django.utils import timezone
 from pipelines.audit.record import record
 from pipelines.deploys import rules
 from pipelines.deploys.models import Configuration, Deploy, DeployKind, Environment, Release
-from pipelines.deploys.strategies import Caution, stricter
+from pipelines.deploys.strategies import Caution, number, stricter
 from pipelines.errors import LostRace, UserError
 from pipelines.logs import store as logs
 from pipelines.runs.receiving import next_number
-from pipelines.spec.model import DeploySpec
+from pipelines.spec.model import DeploySpec, StrategySpec
 from pipelines.states.status import FINAL, Status
 from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
@@ -67,13 +67,22 @@ def insert(
     return deploy
 
 
-def caution(deploy: Deploy) -> Caution:
-    """As frozen when it began; until then, as its release and its environment say now."""
+def caution(deploy: Deploy, hosts: int | None = None) -> Caution:
+    """As frozen when it began; until then, as its release and its environment say now of so many hosts."""
     if deploy.at_once is not None and deploy.max_failures is not None and deploy.max_unreachable is not None:
-        return Caution(deploy.at_once, deploy.max_failures, deploy.max_unreachable, bool(deploy.rolls_back))
+        return Caution(deploy.at_once, deploy.max_failures, deploy.max_unreachable, deploy.on_breach)
     place = deploy.environment
-    asked = Caution(place.at_once, place.max_failures, place.max_unreachable, place.rolls_back)
-    return stricter(asked, DeploySpec.from_json(deploy.release.deploy_spec).strategy)
+    hosts = place.hosts.filter(gone_at=None).count() if hosts is None else hosts
+    asked = Caution(
+        place.at_once, number(place.max_failures, hosts), number(place.max_unreachable, hosts), place.on_breach
+    )
+    return stricter(asked, strategy(deploy), hosts)
+
+
+def strategy(deploy: Deploy) -> StrategySpec:
+    """As frozen when it began; until then the environment's own, or else what its release proposes."""
+    own = deploy.strategy or deploy.environment.strategy
+    return StrategySpec.from_json(own) if own else DeploySpec.from_json(deploy.release.deploy_spec).strategy
 
 
 def cancel(deploy: Deploy, actor: str, reason: str = "") -> None:

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Case, F, QuerySet, When
 
 from pipelines.audit.record import record
-from pipelines.deploys.models import Deploy, DeployKind, Environment, HostDeploy, Release
+from pipelines.deploys.models import Deploy, DeployKind, Environment, HostDeploy, OnBreach, Release
 from pipelines.deploys.releases import quarantine
 from pipelines.deploys.requests import NotDeployable, insert
 from pipelines.errors import UserError
@@ -101,7 +101,7 @@ def undo(failed: Deploy) -> Deploy | None:
     here before.
     """
     environment = failed.environment
-    if not failed.rolls_back or failed.kind == DeployKind.ROLLBACK or environment.current is None:
+    if failed.on_breach != OnBreach.ROLL_BACK or failed.kind == DeployKind.ROLLBACK or environment.current is None:
         return None
     if not failed.hosts.filter(switched=True).exists():
         return None

@@ -27,21 +27,27 @@ class Decision(Enum):
 @dataclass(frozen=True, slots=True)
 class Caution:
     """How carefully a deploy goes: hosts changed at the same time, how many of them may fail or be out of reach, and
-    whether it brings the hosts back by itself."""
+    what is done when more do."""
 
     at_once: int
     max_failures: int
     max_unreachable: int
-    rolls_back: bool
+    on_breach: str
 
 
-def stricter(place: Caution, strategy: StrategySpec) -> Caution:
+def stricter(place: Caution, strategy: StrategySpec, hosts: int) -> Caution:
     """The spec proposes, the environment may be stricter. Hosts out of reach are the environment's alone to judge."""
     return replace(
         place,
         at_once=min(place.at_once, strategy.parallel),
-        max_failures=min(place.max_failures, strategy.max_failures),
+        max_failures=min(place.max_failures, number(strategy.max_failures, hosts)),
     )
+
+
+def number(budget: int | str, hosts: int) -> int:
+    """A budget as a number of hosts: a share of them is rounded down, for it is what may be lost."""
+    text = str(budget).replace(" ", "")
+    return hosts * int(text[:-1]) // 100 if text.endswith("%") else int(text)
 
 
 def waves(strategy: StrategySpec, hosts: Sequence[Host]) -> tuple[tuple[Host, ...], ...]:

@@ -106,7 +106,7 @@ class EnvironmentSecrets(Inline):
 @admin.register(Environment)
 class EnvironmentAdmin(KeptWithHistory, Audited):
     form = EnvironmentForm
-    list_display = ("name", "project", "ref_pattern", "automatic", "inventory_kind", "current", "rolls_back")
+    list_display = ("name", "project", "ref_pattern", "automatic", "inventory_kind", "current", "on_breach")
     list_filter = ("project", "inventory_kind", "automatic")
     search_fields = ("name", "project__name")
     list_select_related = ("project", "current__project")
@@ -116,7 +116,7 @@ class EnvironmentAdmin(KeptWithHistory, Audited):
         ("When", {"fields": ("ref_pattern", "automatic")}),
         ("Where", {"fields": ("inventory_kind", "inventory", "inventory_secret")}),
         ("How it signs in", {"fields": ("credential", "ssh_user", "ssh_port", "host_key_policy")}),
-        ("How carefully", {"fields": ("at_once", "max_failures", "max_unreachable", "rolls_back", "keep_releases")}),
+        ("How carefully", {"fields": ("at_once", "max_failures", "max_unreachable", "on_breach", "keep_releases")}),
         ("With which values", {"fields": ("configuration",)}),
     )
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from pipelines.deploys import lifecycle, requests, rollbacks
@@ -89,12 +90,12 @@ def test_one_deploy_runs_in_an_environment_at_a_time() -> None:
     assert _stored(second).status == Status.QUEUED
 
 
-def test_the_database_itself_refuses_a_second_running_deploy() -> None:
+def test_the_database_itself_refuses_a_second_deploy_that_has_begun() -> None:
     environment = make_environment()
     first, second = make_deploy(environment), make_deploy(environment)
     lifecycle.claim_deploy(first.pk, OWNER)
     with pytest.raises(IntegrityError), transaction.atomic():
-        Deploy.objects.filter(pk=second.pk).update(**{"status": Status.RUNNING})
+        Deploy.objects.filter(pk=second.pk).update(**{"status": Status.RUNNING, "started_at": timezone.now()})
 
 
 def test_environments_do_not_wait_for_each_other() -> None:
@@ -203,9 +204,9 @@ def test_how_carefully_it_goes_is_frozen_as_it_begins_and_kept_in_a_takeover() -
     waiting = make_deploy(environment)
     Environment.objects.filter(pk=environment.pk).update(at_once=2)
     deploy = begin_deploy(waiting)
-    frozen = Caution(at_once=2, max_failures=0, max_unreachable=1, rolls_back=True)  # the spec allows no failure
+    frozen = Caution(at_once=2, max_failures=0, max_unreachable=1, on_breach="roll_back")  # the spec allows no failure
     assert requests.caution(deploy) == frozen
-    Environment.objects.filter(pk=environment.pk).update(at_once=9, max_unreachable=0, rolls_back=False)
+    Environment.objects.filter(pk=environment.pk).update(at_once=9, max_unreachable=0, on_breach="stop")
     _expire(deploy)
     taken = lifecycle.claim_deploy(deploy.pk, "rival").deploy
     lifecycle.freeze(taken, [])
@@ -216,7 +217,7 @@ def test_whether_a_failure_is_rolled_back_is_as_it_was_when_the_deploy_began() -
     environment = make_environment()
     make_live(environment)
     deploy = begin_deploy(make_deploy(environment))
-    Environment.objects.filter(pk=environment.pk).update(rolls_back=False)
+    Environment.objects.filter(pk=environment.pk).update(on_breach="stop")
     finish_host(deploy, "web-1", Status.FAILED, "500")
     assert lifecycle.finish_deploy(deploy, Status.FAILED, "500") is not None
 

@@ -41,7 +41,7 @@ def test_the_shelves_of_many_projects_take_two_queries(django_assert_num_queries
 
 
 def test_an_environment_whose_last_deploy_failed_is_broken(production: Environment) -> None:
-    production.rolls_back = False
+    production.on_breach = "stop"
     production.save()
     failed = finish_deploy(make_deploy(production), Status.FAILED)
     assert queries.broken([production.project]) == [failed]

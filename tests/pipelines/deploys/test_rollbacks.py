@@ -163,7 +163,7 @@ def test_a_failed_deploy_rolls_itself_back_to_what_was_live(environment: Environ
 def test_after_a_deploy_that_broke_off_the_way_back_is_to_what_is_live(
     environment: Environment, status: Status
 ) -> None:
-    environment.rolls_back = False
+    environment.on_breach = "stop"
     environment.save()
     finish_deploy(make_deploy(environment), status)
     assert _strays(environment) == ["web-1"]
@@ -306,7 +306,7 @@ def test_the_first_deploy_ever_has_nothing_to_go_back_to() -> None:
 
 
 def test_an_environment_that_does_not_ask_for_it_is_left_as_it_is(environment: Environment) -> None:
-    environment.rolls_back = False
+    environment.on_breach = "stop"
     environment.save()
     failed = finish_deploy(make_deploy(environment), Status.FAILED)
     assert not Deploy.objects.filter(undoes=failed).exists()

@@ -10,7 +10,7 @@ from pipelines.states.status import Status
 
 
 def caution(at_once: int = 5, max_failures: int = 0, max_unreachable: int = 0) -> Caution:
-    return Caution(at_once, max_failures, max_unreachable, rolls_back=True)
+    return Caution(at_once, max_failures, max_unreachable, on_breach="roll_back")
 
 
 def sizes(plan: tuple[int | str, ...], hosts: int) -> list[int]:
@@ -79,5 +79,5 @@ def test_unreachable_hosts_have_a_budget_of_their_own() -> None:
 
 def test_of_the_spec_and_the_environment_the_stricter_counts() -> None:
     place = caution(at_once=4, max_failures=3, max_unreachable=2)
-    assert stricter(place, StrategySpec(parallel=9, max_failures=1)) == caution(4, 1, 2)
-    assert stricter(place, StrategySpec(parallel=2, max_failures=9)) == caution(2, 3, 2)
+    assert stricter(place, StrategySpec(parallel=9, max_failures=1), 10) == caution(4, 1, 2)
+    assert stricter(place, StrategySpec(parallel=2, max_failures=9), 10) == caution(2, 3, 2)

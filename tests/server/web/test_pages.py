@@ -64,7 +64,7 @@ def test_the_dashboard_shows_nothing_of_other_projects(viewer: Client) -> None:
 
 
 def test_a_failed_deploy_needs_a_person_on_the_dashboard(viewer: Client, project: Project) -> None:
-    environment = make_environment(project, rolls_back=False)
+    environment = make_environment(project, on_breach="stop")
     finish_deploy(make_deploy(environment), Status.FAILED, "web-1 answers 500")
     text = page(viewer, "dashboard")
     assert "deploy 1 to production failed" in text

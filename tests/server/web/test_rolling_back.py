@@ -188,7 +188,7 @@ def test_a_deploy_s_page_shows_what_was_frozen_when_it_began(viewer: Client, pro
     waiting = make_deploy(production)
     assert "frozen when it begins" in deploy_page(viewer, waiting)
     begin_deploy(waiting)
-    Environment.objects.update(at_once=1, max_unreachable=7, rolls_back=False)
+    Environment.objects.update(at_once=1, max_unreachable=7, on_breach="stop")
     text = deploy_page(viewer, waiting)
     assert "as frozen" in text
     assert "5 hosts at once" in text
