@@ -23,6 +23,7 @@ from pipelines.errors import SystemFault, UserError
 from pipelines.runs.models import Artifact
 from runners.containers.executor import Container, Executor
 from runners.containers.script import WORKSPACE
+from runners.paths import inside, look
 from runners.tarstreams import BLOCK, Readable, contents
 
 BYTES_MAX = 4 * 1024**3
@@ -109,12 +110,12 @@ def small_file(executor: Executor, container: Container, path: str) -> bytes:
 
 def checked_path(path: str) -> str:
     """An artifact's path without `./` and a closing slash; raises ArtifactRefused if it is not below the workspace."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+    found = inside(path)
+    if found is None:
         raise ArtifactRefused(
             f"artifact path {path!r} does not lie in the workspace: give one relative to it, without .."
         )
-    return "/".join(parts)
+    return found
 
 
 def _collect(executor: Executor, container: Container, path: str, bytes_max: int) -> Collected:
@@ -130,16 +131,13 @@ def _collect(executor: Executor, container: Container, path: str, bytes_max: int
 
 def _look(executor: Executor, container: Container, path: str) -> None:
     """Refuse a path that is not there, or of which a part is a link: what it names might lie anywhere."""
-    parts = path.split("/")
-    for depth in range(1, len(parts) + 1):
-        here = "/".join(parts[:depth])
-        entry = executor.entry(container, f"{WORKSPACE}/{here}")
-        if entry is None:
-            raise ArtifactMissing(_missing(executor, container, path, "/".join(parts[: depth - 1])))
-        if entry.link_target is not None:
-            raise ArtifactRefused(
-                f"artifact path {path!r}: {here} is a link to {entry.link_target}; name the files themselves"
-            )
+    found = look(executor, container, path)
+    if found.entry is None:
+        raise ArtifactMissing(_missing(executor, container, path, posixpath.dirname(found.at)))
+    if found.link_target is not None:
+        raise ArtifactRefused(
+            f"artifact path {path!r}: {found.at} is a link to {found.link_target}; name the files themselves"
+        )
 
 
 def _missing(executor: Executor, container: Container, path: str, parent: str) -> str:

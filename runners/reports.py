@@ -17,6 +17,7 @@ from pipelines.reports.documents import BYTES_MAX, BadDocument
 from pipelines.spec.model import ReportsSpec
 from runners.containers.executor import Container, ContainerGone, Executor
 from runners.containers.script import WORKSPACE
+from runners.paths import inside, look
 from runners.tarstreams import Readable, contents
 
 FILES_MAX = 2000  # of a folder
@@ -114,15 +115,12 @@ class _Collection:
 
     def _look(self, path: str) -> bool:
         """Whether it is a folder. No part of it may be a link: what it names might lie anywhere."""
-        parts, entry = path.split("/"), None
-        for depth in range(1, len(parts) + 1):
-            here = "/".join(parts[:depth])
-            entry = self._executor.entry(self._container, f"{WORKSPACE}/{here}")
-            if entry is None:
-                raise _Refused(f"{path} was not written: the step that makes it did not run, or names another file")
-            if entry.link_target is not None:
-                raise _Refused(f"{path} is not read: {here} is a link")
-        return entry is not None and entry.is_directory
+        found = look(self._executor, self._container, path)
+        if found.entry is None:
+            raise _Refused(f"{path} was not written: the step that makes it did not run, or names another file")
+        if found.link_target is not None:
+            raise _Refused(f"{path} is not read: {found.at} is a link")
+        return found.entry.is_directory
 
     def _admitted(self, name: str, member: tarfile.TarInfo, content: IO[bytes] | None) -> bytes | None:
         """The content of a member, if it is a file of a size that is read; None for a folder."""
@@ -151,7 +149,7 @@ def _tests(number: int) -> str:
 
 
 def _place(path: str) -> str:
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+    found = inside(path)
+    if found is None:
         raise _Refused(f"{path!r} is not read: give a file or folder in the workspace, relative to it, without ..")
-    return "/".join(parts)
+    return found

@@ -20,6 +20,7 @@ from runners import artifacts
 from runners.containers import dockerignore
 from runners.containers.dockerignore import Ignored
 from runners.containers.executor import EngineGone
+from runners.paths import plain
 from runners.tarstreams import BLOCK, Readable, contents
 
 ROOT = "workspace/"
@@ -40,10 +41,10 @@ def assemble(stage: Stage, spec: BuildSpec, commit: Path, watch: Watch) -> tuple
 
     Raises ContextRefused, IgnoreRefused, and what `watch` raises, which is called for each file.
     """
-    file = _inner(spec.file)
+    file = plain(spec.file)
     texts = _texts(_members(stage, spec, commit, watch), {dockerignore.NAME, file})
     if file not in texts:
-        where = f" of the folder {spec.context}" if _inner(spec.context) else ""
+        where = f" of the folder {spec.context}" if plain(spec.context) else ""
         raise ContextRefused(f"there is no Dockerfile {spec.file} in the workspace{where}, or it is not a plain file")
     own = {DOCKERFILE: texts[file], dockerignore.NAME: _ignoring(texts.get(dockerignore.NAME))}
     ignored = Ignored(texts.get(dockerignore.NAME, b"").decode(errors="replace"))
@@ -92,7 +93,7 @@ def _texts(members: Iterable[Member], wanted: set[str]) -> dict[str, bytes]:
 
 def _members(stage: Stage, spec: BuildSpec, commit: Path, watch: Watch) -> Iterator[Member]:
     """The context's files, named from the context on: the commit's, then those of the artifacts of earlier stages."""
-    prefix = f"{folder}/" if (folder := _inner(spec.context)) else ""
+    prefix = f"{folder}/" if (folder := plain(spec.context)) else ""
     for member, content in _workspace(stage, commit):
         watch()
         name = member.name
@@ -130,10 +131,6 @@ def _drain(packed: Readable) -> None:
     """The digest is told at the end."""
     while packed.read(BLOCK):
         pass
-
-
-def _inner(path: str) -> str:
-    return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def _check(size: int) -> None:

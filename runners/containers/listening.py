@@ -9,6 +9,7 @@ from pipelines.errors import PipelineError
 from pipelines.states.leases import LostLease
 from pipelines.states.status import Status
 from runners.containers.executor import Container, EngineGone, Executor, Exit, Output
+from runners.containers.stepping import duration
 from runners.heartbeat import Heartbeat
 from runners.recorder import Recorder
 
@@ -60,7 +61,7 @@ class Watch:
         if self._heart.cancelled.is_set():
             return Verdict(Status.CANCELLED, "cancelled")
         if time.monotonic() > self._deadline:
-            return Verdict(Status.FAILED, f"it took longer than its timeout of {_duration(self._timeout_seconds)}")
+            return Verdict(Status.FAILED, f"it took longer than its timeout of {duration(self._timeout_seconds)}")
         return None
 
     def check(self) -> None:
@@ -136,13 +137,8 @@ class Listener:
     def _idle(self, now: float) -> Verdict | None:
         if self._idle_seconds is None or now - self._heard_at <= self._idle_seconds:
             return None
-        return Verdict(Status.FAILED, f"{self._doing()} printed nothing for {_duration(self._idle_seconds)}")
+        return Verdict(Status.FAILED, f"{self._doing()} printed nothing for {duration(self._idle_seconds)}")
 
     def _kill(self) -> None:
         self._kill_at, self._give_up_at = float("inf"), time.monotonic() + _GIVE_UP_SECONDS
         self._executor.kill(self._container)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes and rest else f"{minutes} min" if minutes else f"{seconds:g} s"

@@ -2,11 +2,7 @@
 
 import gzip
 import io
-import itertools
-import os
-import secrets
 import tarfile
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,10 +13,9 @@ from pytest_django.fixtures import Settings
 from runners import artifacts
 from runners.artifacts import ArtifactDamaged, ArtifactMissing, ArtifactRefused, ArtifactTooLarge, Collected, collect
 from runners.containers.docker import DockerExecutor
-from runners.containers.executor import Container, ContainerPlan, Ownership
+from runners.containers.executor import ContainerPlan, Ownership
 from runners.containers.script import archive, files_of
-
-_attempts = itertools.count(1)
+from tests.runners.ended import After
 
 
 @pytest.fixture(autouse=True)
@@ -30,43 +25,6 @@ def storage_directory(tmp_path: Path, settings: Settings) -> Path:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}},
     }
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def shared_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerExecutor]:
-    lock = tmp_path_factory.mktemp("engine") / "network.lock"
-    executor = DockerExecutor(f"test-{os.getpid()}-{secrets.token_hex(3)}", None, lock)
-    yield executor
-    executor.remove_network()
-    executor.close()
-
-
-@pytest.fixture
-def executor(shared_executor: DockerExecutor) -> Iterator[DockerExecutor]:
-    yield shared_executor
-    for container in shared_executor.ours():
-        shared_executor.remove(container)
-
-
-@pytest.fixture
-def after(executor: DockerExecutor, busybox_image: str) -> Callable[[str], Container]:
-    """A container in which a step has run and ended."""
-
-    def run(step: str) -> Container:
-        container = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts)), busybox_image))
-        with closing(executor.output(container)) as line:
-            executor.start(container)
-            executor.put(container, archive(files_of([step])))
-            line.go()
-        end = executor.wait(container, 60)
-        assert end is not None
-        assert end.code == 0
-        return container
-
-    return run
-
-
-After = Callable[[str], Container]
 
 
 def members(collected: Collected) -> list[tarfile.TarInfo]:
@@ -80,7 +38,7 @@ def test_an_artifact_travels_from_one_stage_into_another(
 ) -> None:
     first = after("mkdir -p dist/sub; echo hello >dist/sub/file; ln -s sub/file dist/link; echo é >dist/é")
     [collected] = collect(executor, first, ["./dist/"])
-    second = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts)), busybox_image))
+    second = executor.create(ContainerPlan(Ownership(1, 2, 1), busybox_image))
     with closing(executor.output(second)) as line:
         executor.start(second)
         executor.put(second, archive(files_of(["ls -lR dist | grep -v total; cat dist/link dist/é"])))

@@ -1,10 +1,5 @@
 """Report files out of a real container, and what a hostile one may try."""
 
-import itertools
-import os
-import secrets
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from pipelines.reports.cases import Coverage
@@ -13,12 +8,8 @@ from pipelines.spec.model import ReportsSpec
 from pipelines.states.status import Status
 from runners import reports
 from runners.containers.docker import DockerExecutor
-from runners.containers.executor import Container, ContainerPlan, Ownership
-from runners.containers.script import archive, files_of
 from runners.reports import collect
-
-_attempts = itertools.count(1)
-After = Callable[[str], Container]
+from tests.runners.ended import After
 
 REPORT = '<testsuite name="s"><testcase name="well" time="1"/><testcase name="bad"><failure>no</failure></testcase>'
 REPORT += "</testsuite>"
@@ -27,37 +18,6 @@ JUNIT = ReportsSpec(junit=("report.xml",))
 
 def junit(name: str) -> str:
     return f"<testsuite><testcase name='{name}'/></testsuite>"
-
-
-@pytest.fixture(scope="module")
-def shared_executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerExecutor]:
-    lock = tmp_path_factory.mktemp("engine") / "network.lock"
-    executor = DockerExecutor(f"test-{os.getpid()}-{secrets.token_hex(3)}", None, lock)
-    yield executor
-    executor.remove_network()
-    executor.close()
-
-
-@pytest.fixture
-def executor(shared_executor: DockerExecutor) -> Iterator[DockerExecutor]:
-    yield shared_executor
-    for container in shared_executor.ours():
-        shared_executor.remove(container)
-
-
-@pytest.fixture
-def after(executor: DockerExecutor, busybox_image: str) -> After:
-    """A container in which a step has run and ended, whatever its code."""
-
-    def run(step: str) -> Container:
-        container = executor.create(ContainerPlan(Ownership(1, 1, next(_attempts)), busybox_image))
-        executor.put(container, archive(files_of([step])))
-        executor.start(container)
-        executor.go(container)
-        assert executor.wait(container, 60) is not None
-        return container
-
-    return run
 
 
 def test_a_stage_that_failed_is_told_with_its_tests(executor: DockerExecutor, after: After) -> None:
