@@ -8,7 +8,7 @@ READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup  # the stories share one server
 
-.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers
+.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-traffic bench-fanout bench-rollback
 .PHONY: check-style check-format check-types check-imports check-migrations
 
 demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
@@ -54,5 +54,8 @@ check-imports:
 check-migrations:
 	@SLIPWAY_STATE_DIR=.lab/check $(BIN)/python manage.py makemigrations --check --dry-run
 
-bench-pipeline bench-log bench-webhook bench-first-line bench-viewers: bench-%: ## Against a yardstick, in one run; ARGS=--json for a last line in JSON.
+bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-fanout bench-rollback: bench-%: ## Against a yardstick, in one run; ARGS=--json for a last line in JSON.
 	@$(READY) demo $(BIN)/python -m bench.$(subst -,_,$*) $(ARGS)
+
+bench-traffic: ## What users notice of deploys behind a real HAProxy, at 200 requests a second.
+	@$(READY) test $(BIN)/python -m bench.traffic $(ARGS)

@@ -1,56 +1,42 @@
 """Answers the questions that pages ask about the outside world."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from pipelines.audit import record as audit
+from pipelines.deploys import listings, plans
+from pipelines.deploys.listings import Place
 from pipelines.deploys.models import Environment
-from pipelines.errors import PipelineError
+from pipelines.deploys.plans import Listed
 from pipelines.probes.models import Kind, Probe
 from runners.clouds.inventory import FoundHost
 from runners.clouds.sources import open_inventory
-from runners.hosts.connection import Address, HostKey
-from runners.hosts.fleet import on_all
-from runners.hosts.ssh import scan_host_key
-
-SCANS_AT_ONCE = 32  # silent hosts take their whole time, and others wait for this worker
+from runners.hosts import scanning
 
 
 def answer(probe: Probe) -> Any:
     """The answer as the page shows it; raises UserError or SystemFault when there is none."""
+    if probe.kind == Kind.AUDIT:
+        return asdict(audit.check())
     environment = Environment.objects.get(pk=probe.subject_id)
     hosts = open_inventory(environment.inventory_kind, environment.inventory, environment.inventory_secret).hosts()
     if probe.kind == Kind.INVENTORY:
-        return {"hosts": [_host(host) for host in hosts]}
-    return _host_keys(environment, hosts)
+        return _inventory(environment, hosts)
+    return (scanning.scan if probe.kind == Kind.HOST_KEYS else scanning.try_out)(environment, hosts)
 
 
-def _host(host: FoundHost) -> dict[str, Any]:
-    return {"name": host.name, "address": host.address, "external_id": host.external_id}
-
-
-def _host_keys(environment: Environment, hosts: tuple[FoundHost, ...]) -> Any:
-    addresses = [Address(host.address, host.port or environment.ssh_port, environment.ssh_user) for host in hosts]
-    found = on_all(addresses, scan_host_key, parallel=SCANS_AT_ONCE)
-    known = {(key.address, key.port): key for key in environment.host_keys.all()}
-    keys, unreachable = [], []
-    for address, shown in zip(addresses, found, strict=True):
-        if isinstance(shown, HostKey):
-            pinned = known.get((address.host, address.port))
-            same = pinned is not None and pinned.public_key == shown.base64
-            standing = "new" if pinned is None else "same" if same else "changed"
-            keys.append(_key(address, shown, standing))
-        elif isinstance(shown, PipelineError):
-            unreachable.append({"address": str(address), "why": str(shown)})
-        else:
-            raise shown
-    return {"keys": keys, "unreachable": unreachable}
-
-
-def _key(address: Address, key: HostKey, known: str) -> dict[str, Any]:
+def _inventory(environment: Environment, hosts: Sequence[FoundHost]) -> dict[str, Any]:
+    """The hosts, what has changed since they were last written down, and what a deploy would say to that."""
+    known = {host.name: Place(host.address, host.port, host.group) for host in environment.hosts.filter(gone_at=None)}
+    found = {host.name: Place(host.address, host.port, host.group) for host in hosts}
+    listed = [Listed(host.name, host.address, host.external_id, host.port, host.group) for host in hosts]
+    gone, before = plans.missing(environment, listed)
     return {
-        "address": address.host,
-        "port": address.port,
-        "key_type": key.type,
-        "public_key": key.base64,
-        "fingerprint": key.fingerprint,
-        "known": known,
+        "hosts": [asdict(host) for host in listed],
+        "changes": [asdict(change) for change in listings.compare(known, found)] if known else [],
+        "known": len(known),
+        "missing": gone,
+        "before": before,
+        "asks": plans.is_big_drop(environment, gone, before),
     }

@@ -39,10 +39,12 @@ class Recorder:
         raw_from: int = 0,
         log_from: int = 0,
         raw_bytes_max: int = LOG_BYTES_MAX,
+        beyond: str = "the stage is stopped, the rest is lost",
     ) -> None:
         self._filter = LogFilter(needles, steps=steps, raw_from=raw_from, log_from=log_from)
         self._sink = sink
         self._raw_bytes_max = raw_bytes_max
+        self._beyond = beyond
         self._fed = raw_from
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
@@ -96,7 +98,7 @@ class Recorder:
         self._keep(self._filter.feed(raw))
         self._keep(self._filter.finish())
         self._fed = self._raw_bytes_max + 1
-        self._keep(Piece(_notice(self._raw_bytes_max), self._fed))
+        self._keep(Piece(_notice(self._raw_bytes_max, self._beyond), self._fed))
         self._hand_over()
 
     def _keep(self, piece: Piece) -> None:
@@ -113,6 +115,6 @@ class Recorder:
             self._handed_over_at = time.monotonic()
 
 
-def _notice(raw_bytes_max: int) -> bytes:
+def _notice(raw_bytes_max: int, beyond: str) -> bytes:
     limit = f"{raw_bytes_max // 1024**2} MiB" if raw_bytes_max >= 1024**2 else f"{raw_bytes_max} bytes"
-    return f"\n[slipway] This log has reached its limit of {limit}: the stage is stopped, the rest is lost.\n".encode()
+    return f"\n[slipway] This log has reached its limit of {limit}: {beyond}.\n".encode()

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
+from pipelines.deploys.models import Environment
 from pipelines.projects.models import Member, Project, Role
 
 Person = User | AnonymousUser
@@ -27,7 +28,12 @@ class Act(Enum):
     DEPLOY = "deploy"
     ROLL_BACK = "roll back"
     CANCEL_DEPLOY = "cancel a deploy"
+    OVERRIDE = "deploy in spite of locks, freezes and missing agreement"
+    APPROVE_DEPLOY = "approve a deploy"
+    LIFT = "lift a quarantine"
+    LOCK = "lock an environment or order its queue"
     PROBE = "look at hosts"
+    TRUST = "approve host keys"
     ADMINISTER = "administer"
 
 
@@ -43,7 +49,12 @@ _LEAST = {
     Act.DEPLOY: Role.MAINTAINER,
     Act.ROLL_BACK: Role.MAINTAINER,
     Act.CANCEL_DEPLOY: Role.MAINTAINER,  # a deploy that stops halfway changes production as much as one that begins
+    Act.OVERRIDE: Role.OWNER,
+    Act.APPROVE_DEPLOY: Role.DEVELOPER,  # and whoever the environment asks, who neither wrote nor asked for it
+    Act.LIFT: Role.MAINTAINER,
+    Act.LOCK: Role.MAINTAINER,
     Act.PROBE: Role.MAINTAINER,
+    Act.TRUST: Role.MAINTAINER,
     Act.ADMINISTER: Role.OWNER,
 }
 
@@ -83,6 +94,11 @@ def require(person: Person, act: Act, project: Project) -> None:
         raise Http404
     if not may(person, act, project):
         raise PermissionDenied(f"to {act.value} in {project} takes the role {_LEAST[act].value}")
+
+
+def approving(environment: Environment) -> Act:
+    """What it takes to give one's word on deploys there: where no team is named, that one may deploy oneself."""
+    return Act.APPROVE_DEPLOY if environment.approver_team_id is not None else Act.DEPLOY
 
 
 def actor(person: Person) -> str:

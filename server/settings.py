@@ -46,6 +46,17 @@ def _postgresql(url: str) -> dict[str, Any]:
     }
 
 
+def _mail_server(url: str) -> tuple[str, int, str, str, bool, bool]:
+    """smtp://user:password@host:port; with smtp+starttls or smtps it is encrypted from the greeting or the start on."""
+    parts, ports = urlsplit(url), {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+    port = parts.netloc.rpartition("@")[2].partition(":")[2]
+    if parts.scheme not in ports or not parts.hostname or not (port or "25").isdecimal():
+        raise ImproperlyConfigured("SLIPWAY_MAIL_URL is not of the form smtp+starttls://user:password@host:port")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    number = int(port or ports[parts.scheme])
+    return parts.hostname, number, user, password, parts.scheme == "smtp+starttls", parts.scheme == "smtps"
+
+
 SECRET_KEY = keys.secret_key(STATE_DIR)
 SLIPWAY_ENCRYPTION_KEYS = keys.encryption_keys(STATE_DIR)
 keys.remember_made(STATE_DIR)
@@ -109,6 +120,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "server.web.templatetags.words",
                 "server.web.templatetags.drawn",
                 "server.web.templatetags.soon",
+                "server.web.templatetags.codehost",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -209,11 +221,22 @@ SLIPWAY_CACHES_MB: int = env.int("CACHES_MB", 5120)  # all of a project; the lea
 SLIPWAY_BUILD_CONTEXT_MB: int = env.int("BUILD_CONTEXT_MB", 2048)
 SLIPWAY_LOG_LIMIT_MB: int = env.int("LOG_LIMIT_MB", 256)
 SLIPWAY_POLL_SECONDS: int = env.int("POLL_SECONDS", 60)
+# Where files and programs that list hosts may lie; none: such inventories are refused.
+SLIPWAY_INVENTORY_DIRECTORY: Path | None = env.path("INVENTORY_DIRECTORY", None)
 
 # Code host and chat
 SLIPWAY_GITHUB_API: str = env.str("GITHUB_API", "https://api.github.com").rstrip("/")
 SLIPWAY_SLACK_TOKEN: str = env.str("SLACK_TOKEN", "")
 SLIPWAY_SLACK_API: str = env.str("SLACK_API", "https://slack.com/api/")
+
+# Mail: through this server, if one is given.
+SLIPWAY_MAIL_URL: str = env.str("MAIL_URL", "")
+SLIPWAY_MAIL_FROM: str = env.str("MAIL_FROM", f"Slipway <slipway@{urlsplit(SLIPWAY_URL).hostname or 'localhost'}>")
+EMAIL_TIMEOUT = 15
+if SLIPWAY_MAIL_URL:
+    EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server(
+        SLIPWAY_MAIL_URL
+    )
 
 USE_TZ = True
 TIME_ZONE = "UTC"

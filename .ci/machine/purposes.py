@@ -51,6 +51,7 @@ FOR_TESTS = (
     Part(lambda: found("iptables"), ("iptables",)),
     Part(lambda: found("ps"), ("procps",)),
     Part(lambda: found("docker-registry"), ("docker-registry",)),
+    Part(lambda: found("haproxy"), ("haproxy",)),
 )
 FOR_SERVER = (GIT, SSH, DOCKER, REDIS)
 PURPOSES = {

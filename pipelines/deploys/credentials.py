@@ -38,6 +38,19 @@ def read(private: str, name: str) -> KeyPair:
     return KeyPair(text, _public(key, name))
 
 
+def read_public(line: str) -> str:
+    """The line that names an agent's key, empty for none; raises BadKey for what is no public key."""
+    text = " ".join(line.split())
+    try:
+        if text:
+            serialization.load_ssh_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadKey(
+            "This is not a public key: paste one line of `ssh-add -L`, as ssh-ed25519 AAAA…, or leave it empty."
+        ) from error
+    return text
+
+
 def _load(data: bytes) -> serialization.SSHPrivateKeyTypes:
     if b"BEGIN OPENSSH PRIVATE KEY" in data:
         return serialization.load_ssh_private_key(data, password=None)

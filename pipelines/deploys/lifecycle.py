@@ -1,8 +1,8 @@
 """What a deploy worker writes while it performs a deploy; each verb is one short transaction under the fence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,31 +10,19 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from pipelines.deploys import requests, rollbacks
-from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Phase
+from pipelines.deploys import endings, flips, plans, rollbacks
+from pipelines.deploys.fences import LEASE_SECONDS as LEASE_SECONDS
+from pipelines.deploys.fences import hold
+from pipelines.deploys.models import Deploy, DeployKind, Environment, Host, HostDeploy, Phase
+from pipelines.deploys.plans import Listed as Listed
+from pipelines.deploys.protection import gates, outcomes
 from pipelines.errors import LostRace
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
-from pipelines.outbox import queue as outbox
-from pipelines.outbox.models import Channel
 from pipelines.states import leases
-from pipelines.states.models import Transition
 from pipelines.states.signals import progressed
-from pipelines.states.status import BAD, Status
-from pipelines.states.transitions import begin
+from pipelines.states.status import Status
 from pipelines.states.transitions import transition as move
-
-LEASE_SECONDS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A host as the inventory lists it now."""
-
-    name: str
-    address: str
-    external_id: str = ""
-    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,8 @@ class DeployClaim:
 
 
 def claim_deploy(deploy_id: int, owner: str) -> DeployClaim:
-    """Begin the deploy at the head of its environment's queue, or take over one whose worker has died.
+    """Begin the deploy at the head of its environment's queue, go on with one that has waited in its middle, or take
+    over one whose worker has died.
 
     Raises LostRace otherwise. The fence is the environment's: it rises with every claim; hosts refuse a lower one.
     """
@@ -59,7 +48,7 @@ def claim_deploy(deploy_id: int, owner: str) -> DeployClaim:
 
 def renew(deploy: Deploy) -> datetime | None:
     """Prolong the lease; returns when the deploy was asked to stop, if it was. Raises LostLease after a takeover."""
-    leases.renew(Deploy.objects.filter(pk=deploy.pk), deploy.fence, LEASE_SECONDS)
+    hold(deploy)
     return Deploy.objects.values_list("cancel_requested_at", flat=True).get(pk=deploy.pk)
 
 
@@ -68,74 +57,146 @@ def let_go(deploy: Deploy) -> None:
     leases.let_go(Deploy.objects.filter(pk=deploy.pk), deploy.fence)
 
 
-def freeze(deploy: Deploy, waves: Sequence[Sequence[Listed]]) -> list[HostDeploy]:
-    """Write the plan: which hosts, in which wave, how carefully. Once per deploy: a resumed one keeps what it has."""
+def freeze(
+    deploy: Deploy, waves: Sequence[Sequence[Listed]], listed: Sequence[Listed] | None = None
+) -> list[HostDeploy]:
+    """Write the plan: which hosts, in which wave, how carefully. Once per deploy: a resumed one keeps what it has.
+
+    `listed` is all that the inventory lists, if the deploy goes to a part of it alone.
+    """
     with transaction.atomic():
-        _hold(deploy)
+        hold(deploy)
         if not deploy.hosts.exists():
-            _freeze_caution(deploy, sum(map(len, waves)))
-            _note_listed(deploy.environment, [listed for wave in waves for listed in wave], deploy.undoes_id is None)
-            _plan_hosts(deploy, {listed.name: number for number, wave in enumerate(waves) for listed in wave})
+            _write_plan(deploy, waves, listed)
+    return rows_of(deploy)
+
+
+def rows_of(deploy: Deploy) -> list[HostDeploy]:
     return list(deploy.hosts.select_related("host", "log").order_by("wave", "host__name"))
 
 
 def start_host(row: HostDeploy) -> None:
     with transaction.atomic():
-        _hold(row.deploy)
+        hold(row.deploy)
         move(row, Status.RUNNING)
 
 
-def note_phase(row: HostDeploy, phase: Phase) -> None:
-    """How far a host is. The switch is noted before it is made: what may have been switched counts as switched."""
+def note_phase(row: HostDeploy, phase: Phase, text: bytes = b"", *, begins: bool = False) -> None:
+    """How far a host is, and lines of ours for its log, in one transaction; `begins`: its turn has come.
+
+    The switch is noted before it is made: what may have been switched counts as switched.
+    """
     with transaction.atomic():
-        _hold(row.deploy)
-        row.phase = phase
-        row.switched = row.switched or phase == Phase.SWITCHING
-        HostDeploy.objects.filter(pk=row.pk).update(phase=phase, switched=row.switched)
-        transaction.on_commit(partial(progressed.send, HostDeploy, subject=row))
+        hold(row.deploy)
+        fields: dict[str, Any] = {"phase": phase, "switched": row.switched or phase == Phase.SWITCHING}
+        if begins:
+            move(row, Status.RUNNING, **fields)
+        else:
+            HostDeploy.objects.filter(pk=row.pk).update(**fields)
+            row.phase, row.switched = phase, fields["switched"]
+            transaction.on_commit(partial(progressed.send, HostDeploy, subject=row))
+        if text:
+            logs.append(row.log, text, row.log.raw_size)
 
 
-def finish_host(row: HostDeploy, status: Status, reason: str = "", *, unreachable: bool = False) -> None:
-    """Write a host's verdict and what the host now runs."""
+def note_facts(row: HostDeploy, **facts: Any) -> None:
+    """What a takeover and the way back need to know of a host."""
     with transaction.atomic():
-        _hold(row.deploy)
+        hold(row.deploy)
+        row.facts = {**row.facts, **facts}
+        HostDeploy.objects.filter(pk=row.pk).update(facts=row.facts)
+
+
+def note_checking(deploy: Deploy, rows: Sequence[HostDeploy]) -> None:
+    """The pre-flight of these hosts begins: one write for all of them."""
+    begun = [row for row in rows if row.phase == Phase.WAITING]
+    with transaction.atomic():
+        hold(deploy)
+        HostDeploy.objects.filter(pk__in=[row.pk for row in begun]).update(phase=Phase.CHECKING)
+        for row in begun:
+            row.phase = Phase.CHECKING
+            transaction.on_commit(partial(progressed.send, HostDeploy, subject=row))
+
+
+def finish_host(
+    row: HostDeploy, status: Status, reason: str = "", *, unreachable: bool = False, text: bytes = b""
+) -> None:
+    """Write a host's verdict, what the host now runs, and last lines of ours for its log."""
+    with transaction.atomic():
+        hold(row.deploy)
         phase = Phase.DONE if status == Status.SUCCEEDED else row.phase
         move(row, status, reason=reason, unreachable=unreachable, phase=phase)
         if row.switched:
             now: dict[str, Any] = {"healthy": status == Status.SUCCEEDED, "health_detail": reason[:300]}
+            if row.facts:
+                now["facts"] = {**Host.objects.get(pk=row.host_id).facts, **row.facts}
             Host.objects.filter(pk=row.host_id).update(release=row.deploy.release, checked_at=timezone.now(), **now)
+        if text:
+            logs.append(row.log, text, row.log.raw_size)
         logs.close(row.log)
 
 
-def note_migrated(deploy: Deploy) -> None:
+def note_migrating(deploy: Deploy) -> None:
+    """It begins. A person who let this one begin has answered for those before it whose end nobody knew."""
+    if deploy.migration_begun_at is not None:
+        return
     with transaction.atomic():
-        _hold(deploy)
-        deploy.migrated_at = timezone.now()
-        Deploy.objects.filter(pk=deploy.pk).update(migrated_at=deploy.migrated_at)
+        outcomes.unknown(deploy.environment).exclude(pk=deploy.pk).update(migration_begun_at=None)
+        _note(deploy, migration_begun_at=timezone.now())
+
+
+def note_migrated(deploy: Deploy) -> None:
+    _note(deploy, migrated_at=timezone.now())
+
+
+def note_not_migrated(deploy: Deploy) -> None:
+    """It is known to have ended badly, or not to have begun: another may begin."""
+    _note(deploy, migration_begun_at=None)
+
+
+def note_baked(deploy: Deploy, waves: int) -> None:
+    """So many waves have come over and stayed healthy for their time: nobody asks them for that again."""
+    _note(deploy, baked_waves=waves)
+
+
+def note_watching(deploy: Deploy, seconds: float) -> datetime:
+    """Its hosts are over; from now on it is watched. Returns until when, as first said."""
+    if deploy.watched_until is None:
+        _note(deploy, watched_until=timezone.now() + timedelta(seconds=seconds))
+    assert deploy.watched_until is not None
+    return deploy.watched_until
+
+
+def note_health(row: HostDeploy, detail: str = "") -> None:
+    """What a host that has come over says while it bakes or is watched; `detail` is why it is not healthy."""
+    host = Host.objects.filter(pk=row.host_id, release=row.deploy.release_id)
+    host.update(healthy=not detail, health_detail=detail[:300], checked_at=timezone.now())
 
 
 def append_output(deploy: Deploy, log: Log, data: bytes, raw_until: int) -> None:
     """Store masked output of the deploy or of one of its hosts. Raises LostLease after a takeover."""
     with transaction.atomic():
-        _hold(deploy)
+        hold(deploy)
         logs.append(log, data, raw_until)
 
 
 def finish_deploy(deploy: Deploy, status: Status, reason: str = "") -> Deploy | None:
-    """Write the verdict; a failure and its automatic rollback come in one transaction. Returns the rollback.
+    """Write the verdict; an end and what follows on it by itself come in one transaction. Returns the rollback.
 
+    The release is live once its deploy has succeeded, its watch included: until then the one before it is what a
+    failure, a breach and the rollback button go back to. A repair makes nothing live: it brings what is.
     The environment's row is written first, as claims do: in different orders two could wait for each other for ever.
     """
-    live = deploy.release if status == Status.SUCCEEDED else F("current")
+    makes_live = status == Status.SUCCEEDED and deploy.kind != DeployKind.REPAIR
     with transaction.atomic():
-        Environment.objects.filter(pk=deploy.environment_id).update(current=live)
-        _hold(deploy)
-        _end_hosts(deploy)
-        told = move(deploy, status, reason=reason)
-        logs.close(deploy.log)
-        rollback = rollbacks.undo(deploy) if status in BAD else None
-        _announce(deploy, told)
-    return rollback
+        Environment.objects.filter(pk=deploy.environment_id).update(
+            current=deploy.release if makes_live else F("current"),
+            live_group=flips.live_group(deploy) if makes_live else F("live_group"),
+        )
+        hold(deploy)
+        endings.end(deploy, status, reason)
+        deploy.refresh_from_db(fields=["goes_back_for", "goes_back_because"])  # a person may have just asked
+        return rollbacks.follow(deploy)
 
 
 def _claim(deploy_id: int, owner: str) -> DeployClaim:
@@ -145,87 +206,54 @@ def _claim(deploy_id: int, owner: str) -> DeployClaim:
     Environment.objects.filter(pk=deploy.environment_id).update(fence=F("fence") + 1)
     deploy.environment.refresh_from_db()
     fence = deploy.environment.fence
-    resumed = deploy.status == Status.RUNNING
-    if resumed:
+    resumed = deploy.started_at is not None
+    if deploy.status == Status.RUNNING:
         leases.take_over(Deploy.objects.filter(pk=deploy.pk), owner, LEASE_SECONDS, fence=fence)
     else:
-        _refuse_unless_first(deploy)
         _begin(deploy, owner, fence)
     deploy.refresh_from_db(fields=["owner", "lease_until", "fence", "deaths"])
     return DeployClaim(deploy, resumed)
 
 
 def _begin(deploy: Deploy, owner: str, fence: int) -> None:
-    """What it replaces is what is live now, which may no longer be what was live when it was asked for."""
+    """What it replaces is what is live now, which may no longer be what was live when it was asked for.
+
+    One that goes on began when it first did."""
     owned: dict[str, Any] = {"owner": owner, "lease_until": leases.until(LEASE_SECONDS), "fence": fence}
-    move(deploy, Status.RUNNING, replaces_id=deploy.environment.current_id, **owned)
+    if deploy.started_at is not None:
+        move(deploy, Status.RUNNING, started_at=deploy.started_at, **owned)
+    else:
+        _refuse_unless_first(deploy)
+        _refuse_kept_away(deploy)
+        move(deploy, Status.RUNNING, replaces_id=deploy.environment.current_id, **owned)
 
 
 def _refuse_unless_first(deploy: Deploy) -> None:
-    queue = Deploy.objects.filter(environment=deploy.environment, status=Status.QUEUED)
-    first = queue.order_by("-priority", "pk").first()
+    """One that has begun goes before all that wait, also while it waits itself."""
+    unfinished = Deploy.objects.filter(environment=deploy.environment, finished_at=None)
+    begun = unfinished.exclude(started_at=None).first()
+    first = begun or unfinished.filter(status=Status.QUEUED).order_by("-priority", "pk").first()
     if first is not None and first.pk != deploy.pk:
         raise LostRace(f"{first} goes first")
 
 
-def _hold(deploy: Deploy) -> None:
-    leases.renew(Deploy.objects.filter(pk=deploy.pk), deploy.fence, LEASE_SECONDS)
+def _refuse_kept_away(deploy: Deploy) -> None:
+    """Since it was queued somebody may have locked the environment; the next look at the queue blocks it."""
+    if refusal := gates.why_not(deploy):
+        raise LostRace(f"{deploy} waits: {refusal.reason}")
 
 
-def _freeze_caution(deploy: Deploy, hosts: int) -> None:
-    fields = {**asdict(requests.caution(deploy, hosts)), "strategy": requests.strategy(deploy).to_json()}
-    Deploy.objects.filter(pk=deploy.pk).update(**fields)
+def _write_plan(deploy: Deploy, waves: Sequence[Sequence[Listed]], listed: Sequence[Listed] | None) -> None:
+    planned = [host for wave in waves for host in wave]
+    is_whole = listed is not None or (deploy.undoes_id is None and deploy.only is None and not deploy.flips)
+    plans.freeze_caution(deploy, len(planned))
+    plans.note_listed(deploy.environment, planned if listed is None else listed, is_whole=is_whole)
+    plans.plan_hosts(deploy, {host.name: number for number, wave in enumerate(waves) for host in wave})
+
+
+def _note(deploy: Deploy, **fields: Any) -> None:
+    with transaction.atomic():
+        hold(deploy)
+        Deploy.objects.filter(pk=deploy.pk).update(**fields)
     for name, value in fields.items():
         setattr(deploy, name, value)
-
-
-def _plan_hosts(deploy: Deploy, waves: Mapping[str, int]) -> None:
-    hosts = Host.objects.filter(environment=deploy.environment, name__in=waves)
-    rows = [
-        HostDeploy(deploy=deploy, host=host, wave=waves[host.name], status=Status.PENDING, log=logs.open_log())
-        for host in hosts
-    ]
-    for row in HostDeploy.objects.bulk_create(rows):
-        begin(row)
-
-
-def _end_hosts(deploy: Deploy) -> None:
-    """No host is left in between: one that never had its turn is skipped, of one that broke off nothing is known."""
-    for row in deploy.hosts.filter(finished_at=None).select_related("log"):
-        if row.status == Status.PENDING:
-            move(row, Status.SKIPPED, reason="the deploy ended before its turn")
-        else:
-            move(row, Status.ERRORED, reason="the deploy ended while this host was being changed")
-            if row.switched:
-                host = Host.objects.filter(pk=row.host_id)
-                host.update(release=deploy.release, healthy=None, checked_at=timezone.now())
-        logs.close(row.log)
-
-
-def _note_listed(environment: Environment, listed: Sequence[Listed], is_whole: bool) -> None:
-    """Bring the Host rows up to date; only the whole list can say that a host is gone."""
-    now = timezone.now()
-    Host.objects.bulk_create(
-        [
-            Host(
-                environment=environment,
-                name=found.name,
-                address=found.address,
-                port=found.port,
-                external_id=found.external_id,
-                listed_at=now,
-            )
-            for found in listed
-        ],
-        update_conflicts=True,
-        unique_fields=["environment", "name"],
-        update_fields=["address", "port", "external_id", "listed_at", "gone_at"],
-    )
-    if is_whole:
-        names = [found.name for found in listed]
-        environment.hosts.filter(gone_at=None).exclude(name__in=names).update(gone_at=now)
-
-
-def _announce(deploy: Deploy, told: Transition) -> None:
-    if deploy.environment.project.chat_channel:
-        outbox.put(told, Channel.CHAT)

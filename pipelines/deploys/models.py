@@ -2,6 +2,16 @@
 
 from django.db import models
 
+from pipelines.deploys.guards import (
+    Alarm,
+    AlarmAction,
+    AlarmKind,
+    DeployApproval,
+    Freeze,
+    Inspection,
+    Lock,
+    LockLevel,
+)
 from pipelines.deploys.machines import DEPLOY, HOST_DEPLOY
 from pipelines.deploys.places import (
     BalancerKind,
@@ -16,21 +26,10 @@ from pipelines.deploys.places import (
     InventoryKind,
     OnBreach,
 )
-from pipelines.deploys.protection import (
-    Alarm,
-    AlarmAction,
-    AlarmKind,
-    DeployApproval,
-    Freeze,
-    Inspection,
-    Lock,
-    LockLevel,
-)
 from pipelines.logs.models import Log
 from pipelines.projects.models import Project
 from pipelines.runs.models import Artifact, Run
 from pipelines.states.models import Leased, Stateful
-from pipelines.states.status import Status
 
 __all__ = [
     "Alarm",
@@ -117,6 +116,7 @@ class Waits(models.TextChoices):
     LOCK = "lock", "a lock to be released"
     FREEZE = "freeze", "a freeze to end"
     BEFORE = "before", "the environment before it"
+    MIGRATION = "migration", "a person to see how a migration ended"
     APPROVAL = "approval", "people to agree"
     HOSTS = "hosts", "a person to confirm that hosts are missing"
     PAUSE = "pause", "a person to go on"
@@ -183,10 +183,20 @@ class Deploy(Stateful, Leased):
     waits_until = models.DateTimeField(null=True, editable=False, help_text="When it goes on by itself; None: never")
     baked_waves = models.PositiveSmallIntegerField(default=0, editable=False)
     watched_until = models.DateTimeField(null=True, editable=False)
+    ailed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a host was last found not to be well with what it had made live"
+    )
     pause_requested_at = models.DateTimeField(null=True, editable=False)
     code_host_id = models.BigIntegerField(null=True, editable=False, help_text="Of the code host's own deployment")
+    migration_begun_at = models.DateTimeField(
+        null=True, editable=False, help_text="When `migrate` began; empty again once its bad end is known"
+    )
     migrated_at = models.DateTimeField(null=True, help_text="When `migrate` ended well; it is not run twice")
     cancel_requested_at = models.DateTimeField(null=True)
+    goes_back_for = models.CharField(
+        max_length=150, blank=True, editable=False, help_text="Who wants what was live back as soon as it has ended"
+    )
+    goes_back_because = models.CharField(max_length=300, blank=True, editable=False)
     log = models.OneToOneField(Log, on_delete=models.PROTECT, related_name="deploy")
 
     class Meta:
@@ -241,6 +251,9 @@ class HostDeploy(Stateful):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["deploy", "host"], name="host_deploy_once")]
+        indexes = [
+            models.Index(fields=["host", "finished_at"], name="host_switched", condition=models.Q(switched=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.deploy} on {self.host.name}"

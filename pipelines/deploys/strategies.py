@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from statistics import median
 from typing import TypeVar
 
 from pipelines.errors import UserError
@@ -86,3 +87,17 @@ def decide(results: Iterable[Status], unreachable: int, caution: Caution) -> Dec
     if failed > caution.max_failures or unreachable > caution.max_unreachable:
         return Decision.STOP
     return Decision.GO_ON
+
+
+# A wait up to here is sat through by the worker; a longer one holds none.
+SHORT_SECONDS = 20.0
+
+
+def question_seconds(total_seconds: float) -> float:
+    """How long after one question the next is asked, in a bake or a watch of that length."""
+    return min(max(total_seconds / 10, 1.0), 30.0)
+
+
+def is_worse(new: Sequence[float], old: Sequence[float], tolerance: float) -> bool:
+    """Whether the median of the new hosts is more than `tolerance` times that of the old; neither may be empty."""
+    return median(new) > tolerance * median(old)

@@ -30,6 +30,10 @@ def open_log() -> Log:
     return Log.objects.create()
 
 
+def open_logs(count: int) -> list[Log]:
+    return Log.objects.bulk_create(Log() for _ in range(count))
+
+
 def append(log: Log, data: bytes, raw_until: int) -> None:
     """Add `data` at the end; call it inside the transaction that proved the right to write.
 

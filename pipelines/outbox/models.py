@@ -9,13 +9,36 @@ from pipelines.states.models import Transition
 class Channel(models.TextChoices):
     COMMIT_STATUS = "commit_status", "commit status at the code host"
     CHAT = "chat", "Slack"
+    MAIL = "mail", "mail"
+    DEPLOYMENT = "deployment", "deployment at the code host"
+
+
+class Notice(models.Model):
+    """Something to tell that is no change of a status. `facts` are what its words are made of."""
+
+    topic = models.CharField(max_length=30)
+    subject_kind = models.CharField(max_length=20)
+    subject_id = models.BigIntegerField()
+    facts = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject_kind", "subject_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.topic} of {self.subject_kind} {self.subject_id}"
 
 
 class Message(models.Model):
-    """One transition to be told on one channel, once. Drained by the announcer under a lease, with back-off."""
+    """One transition or notice to be told on one channel, once. Drained by the announcer under a lease, with back-off.
 
-    transition = models.ForeignKey(Transition, on_delete=models.CASCADE, related_name="messages")
+    `topic` says which of the things that a transition may mean is told.
+    """
+
+    transition = models.ForeignKey(Transition, null=True, on_delete=models.CASCADE, related_name="messages")
+    notice = models.ForeignKey(Notice, null=True, on_delete=models.CASCADE, related_name="messages")
     channel = models.CharField(max_length=20, choices=Channel.choices)
+    topic = models.CharField(max_length=30, blank=True)
     due_at = models.DateTimeField(db_default=Now(), help_text="On the database's clock, as leases are")
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
@@ -23,7 +46,15 @@ class Message(models.Model):
     error = models.TextField(blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["transition", "channel"], name="message_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["transition", "channel"], name="message_once"),
+            models.UniqueConstraint(fields=["notice", "channel"], name="notice_once"),
+            models.CheckConstraint(
+                condition=models.Q(transition=None, notice__isnull=False)
+                | models.Q(transition__isnull=False, notice=None),
+                name="message_of_one_thing",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["due_at"],
@@ -33,4 +64,4 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel}: {self.transition}"
+        return f"{self.channel}: {self.transition or self.notice}"

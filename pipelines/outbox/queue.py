@@ -1,11 +1,13 @@
 """Put messages in, and take them out under a lease."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from pipelines.outbox.models import Channel, Message
+from pipelines.outbox.models import Channel, Message, Notice
 from pipelines.states import leases
 from pipelines.states.models import Transition
 
@@ -14,23 +16,43 @@ LEASE_SECONDS = 60
 BACK_OFF_SECONDS = (2, 5, 15, 60, 300, 900, 3600, 3600)
 
 
-def put(transition: Transition, channel: Channel) -> None:
+def put(transition: Transition, channel: Channel, topic: str = "") -> None:
     """Ask for `transition` to be told, in the transaction that wrote it."""
-    Message.objects.create(transition=transition, channel=channel)
+    Message.objects.create(transition=transition, channel=channel, topic=topic)
+
+
+def notify(topic: str, subject_kind: str, subject_id: int, facts: dict[str, Any], channels: Iterable[Channel]) -> None:
+    """Ask for something that is no transition to be told, in the caller's transaction."""
+    notice = Notice.objects.create(topic=topic, subject_kind=subject_kind, subject_id=subject_id, facts=facts)
+    Message.objects.bulk_create([Message(notice=notice, channel=channel, topic=topic) for channel in channels])
 
 
 def due(channel: Channel, limit: int = 50) -> Iterator[Message]:
-    """Messages to send now, in the order of their transitions; each is leased to the caller when it is yielded.
+    """Messages to send now, in the order in which they were put; each is leased to the caller when it is yielded.
 
     Of two announcers one gets it: the lease is a compare-and-set on the number of attempts.
     """
     waiting = Message.objects.filter(channel=channel, sent_at=None, given_up_at=None, due_at__lte=Now())
-    for message in waiting.select_related("transition").order_by("transition_id")[:limit]:
+    for message in waiting.select_related("transition", "notice").order_by("pk")[:limit]:
         mine = Message.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
         leased = mine.update(attempts=message.attempts + 1, due_at=leases.until(LEASE_SECONDS))
         if leased == 1:
             message.attempts += 1
             yield message
+
+
+def later_sent(message: Message) -> QuerySet[Message]:
+    """What was sent on its channel about the same subject, though it tells of something later; newest first."""
+    told = message.transition
+    if told is None:
+        return Message.objects.none()
+    later = Message.objects.filter(
+        channel=message.channel,
+        transition__subject_kind=told.subject_kind,
+        transition__subject_id=told.subject_id,
+        transition_id__gt=told.pk,
+    )
+    return later.exclude(sent_at=None).select_related("transition").order_by("-transition_id")
 
 
 def sent(message: Message) -> None:

@@ -17,7 +17,11 @@ LEASE_SECONDS = 10
 
 
 def ask(kind: Kind, subject_id: int, asked_by: str) -> Probe:
+    """The question, or the same one where it still has no answer: a second click asks nothing."""
     with transaction.atomic():
+        open_one = Probe.objects.filter(kind=kind, subject_id=subject_id, finished_at=None).order_by("pk").last()
+        if open_one is not None:
+            return open_one
         probe = Probe.objects.create(kind=kind, subject_id=subject_id, asked_by=asked_by)
         begin(probe, actor=asked_by)
     return probe

@@ -18,6 +18,8 @@ PROBE = machine(
 class Kind(models.TextChoices):
     INVENTORY = "inventory", "list the hosts of an environment"
     HOST_KEYS = "host_keys", "read the keys that the hosts of an environment show"
+    CONNECTION = "connection", "sign in to the hosts of an environment"
+    AUDIT = "audit", "verify the chain of the audit"
 
 
 class Probe(Stateful, Leased):
@@ -26,7 +28,7 @@ class Probe(Stateful, Leased):
     machine = PROBE
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    subject_id = models.BigIntegerField(help_text="The environment that is asked about")
+    subject_id = models.BigIntegerField(help_text="The environment that is asked about; 0: the whole server")
     asked_by = models.CharField(max_length=150)
     answer = models.JSONField(null=True)
 

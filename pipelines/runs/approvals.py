@@ -1,6 +1,5 @@
 """People's words on what waits for them: a stage that asks for approval, a run of foreign code."""
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 
@@ -10,15 +9,14 @@ from django.db.models import QuerySet
 
 from pipelines.audit.record import record
 from pipelines.errors import LostRace, UserError
-from pipelines.runs.models import Approval, Event, EventKind, Identity, Run, Stage
+from pipelines.runs.models import Approval, Run, Stage
 from pipelines.runs.settling import hold, move_run, settle
+from pipelines.runs.starters import has_started
 from pipelines.spec.model import ApprovalSpec
 from pipelines.spec.parameters import check
 from pipelines.states.signals import progressed
 from pipelines.states.status import Status
 from pipelines.states.transitions import transition as move
-
-_NUMBER = re.compile(r"\(#(\d+)\)\Z")  # at the end of how a person stands in ledgers
 
 
 class NotYours(UserError):
@@ -88,7 +86,7 @@ def why_not(stage: Stage, person: User) -> str:
     wish = approval_of(stage)
     if wish.teams and not person.groups.filter(name__in=wish.teams).exists():
         return f"it asks for somebody of {_either(wish.teams)}"
-    if _has_started(stage.run, person):
+    if has_started(stage.run, person):
         return "who started a run does not approve in it"
     return ""
 
@@ -133,30 +131,6 @@ def _say(stage: Stage, person: User, actor: str, *, refused: bool, answers: Mapp
 
 def _agreed(stage: Stage) -> QuerySet[Approval]:
     return Approval.objects.filter(stage=stage, refused=False).order_by("pk")
-
-
-def _has_started(run: Run, person: User) -> bool:
-    """By the code host's number of whoever pushed, and by our own of whoever asked, for this run or those it repeats.
-
-    Who has no account noted is also known by their name there: a name that only looks like theirs costs them a vote.
-    """
-    known = Identity.objects.filter(user=person).values_list("code_host_id", flat=True).first()
-    chain: Run | None = run
-    while chain is not None:
-        if (asked := _NUMBER.search(chain.asked_by)) and int(asked[1]) == person.pk:
-            return True
-        for actor, actor_id in _pushers(chain):
-            if actor_id is not None and actor_id == known:
-                return True
-            if known is None and actor.casefold() == person.get_username().casefold():
-                return True
-        chain = chain.rerun_of
-    return False
-
-
-def _pushers(run: Run) -> list[tuple[str, int | None]]:
-    kinds = [EventKind.PUSH, EventKind.TAG, EventKind.PULL_REQUEST]
-    return list(Event.objects.filter(run=run, kind__in=kinds).values_list("actor", "actor_id"))
 
 
 def _either(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from pipelines.runs.models import Approval, Attempt, Run, Stage
 from pipelines.runs.planning import circumstances, grouping, may_release, parameters_of, stages_of, take_over
 from pipelines.runs.settling import cancel, cancel_words, hold, make_room, move_run, settle, unsettled
 from pipelines.spec.model import PipelineSpec, RetrySpec
-from pipelines.spec.planning import concurrency
+from pipelines.spec.planning import concurrency, deployment
 from pipelines.states import leases
 from pipelines.states.status import Status
 from pipelines.states.transitions import begin
@@ -95,7 +95,8 @@ def plan(  # noqa: PLR0913  what is known of the commit, each by its name
     text = message or title
     about = circumstances(run, sha=sha, message=text, author=author, paths=paths, parameters=given)
     stages, group = stages_of(run, spec, about), grouping(concurrency(spec, about))
-    deploy = spec.deploy.to_json() if spec.deploy and may_release(run) else None
+    installed = deployment(spec, about)
+    deploy = installed.to_json() if installed and may_release(run) else None
     with transaction.atomic():
         renew_planning(run)
         move_run(

@@ -27,7 +27,7 @@ def next_after(cron: str, zone: str, after: datetime) -> datetime:
     As Debian's cron does it: a fixed time that a change of the clocks leaves out comes right after the gap, and one
     that they show twice comes the first time only. Stars and steps (`*/15`) follow the clocks as they go.
     """
-    clock = _zone(zone)
+    clock = zone_named(zone)
     found = _times(cron, after.astimezone(clock))
     # By the clocks a time may lie ahead that has been: 02:30 of the hour that is shown for the second time.
     for time in found:
@@ -78,7 +78,8 @@ def _never(cron: str) -> BadCron:
 
 
 @lru_cache(maxsize=64)
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """Raises BadTimeZone, with the name that was meant if one is near."""
     if name not in _names():
         near = get_close_matches(name[:60], _names(), 1, 0.6)
         hint = f"; did you mean {near[0]}?" if near else ": as in Europe/Berlin, or UTC"

@@ -54,23 +54,26 @@ class _Automaton:
     def matches(self, name: str) -> bool:
         if self.literal:
             return name == self.literal
-        reached = self._rest(1)
+        reached = self._rest(1, 0)
         for char in name:
-            reached = self._rest(self._step(reached, char))
+            reached = self._rest(*self._step(reached, char))
             if not reached:
                 return False
         return bool(reached & self.end)
 
-    def _step(self, reached: int, char: str) -> int:
+    def _step(self, reached: int, char: str) -> tuple[int, int]:
+        """The places that are come to, and those that are stayed at."""
         letter = self.letters.get(char, 0)
         if char == "/":
-            return ((reached & letter) << 1) | (reached & self.deep_stars)
-        return ((reached & (letter | self.any_letter)) << 1) | (reached & self.stars)
+            return (reached & letter) << 1, reached & self.deep_stars
+        return (reached & (letter | self.any_letter)) << 1, reached & self.stars
 
-    def _rest(self, reached: int) -> int:
-        """Stars may stand for nothing, and so may `**/`; no two stars stand side by side."""
-        while (more := reached | (reached & self.folders) << 2) != reached:
-            reached = more
+    def _rest(self, come_to: int, stayed_at: int) -> int:
+        """Stars may stand for nothing; so may `**/`, if it has not stood for a part of a folder's name before. No two
+        stars stand side by side."""
+        while (more := come_to | (come_to & self.folders) << 2) != come_to:
+            come_to = more
+        reached = come_to | stayed_at
         return reached | ((reached & self.stars) << 1)
 
 

@@ -63,7 +63,8 @@ class StrategySpec(Stored):
     A wave is a number of hosts, a share of all hosts (`"25%"`) or `"rest"`; the last one repeats until no host
     is left. Within a wave at most `parallel` hosts are worked on at once. More than `max_failures` failed hosts
     stop the deploy. After each wave but the last its hosts must stay healthy for `bake_seconds`, and, if `compare`
-    is given, no worse than the others: that makes the first wave a canary.
+    is given, no worse than the others: that makes the first wave a canary. With `remove_first` the machines that are
+    replaced leave the traffic before the new ones are in it, not after.
     """
 
     kind: StrategyKind = StrategyKind.WAVES
@@ -72,6 +73,7 @@ class StrategySpec(Stored):
     max_failures: Share = 0
     bake_seconds: int = 0
     compare: CompareSpec | None = None
+    remove_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pipelines.spec import conditions, graph
 from pipelines.spec.conditions import Circumstances
 from pipelines.spec.filling import Filler
 from pipelines.spec.matrix import stage_name
-from pipelines.spec.model import ConcurrencySpec, PipelineSpec, StageSpec
+from pipelines.spec.model import ConcurrencySpec, DeploySpec, PipelineSpec, StageSpec
 from pipelines.spec.parameters import defaults
 
 _ORDER = ("succeeded", "failed")
@@ -47,6 +47,17 @@ def concurrency(spec: PipelineSpec, circumstances: Circumstances) -> Concurrency
     """The group of the whole run, filled in. Raises UserError if it does not fit."""
     filler = Filler(conditions.facts(_complete(spec, circumstances), {}), "the run")
     filled = filler.concurrency(spec.concurrency)
+    if filler.faults:
+        raise UserError("\n".join(filler.faults))
+    return filled
+
+
+def deployment(spec: PipelineSpec, circumstances: Circumstances) -> DeploySpec | None:
+    """How the run's release is installed, filled in. Raises UserError if it does not fit."""
+    if spec.deploy is None:
+        return None
+    filler = Filler(conditions.facts(_complete(spec, circumstances), {}), "deploy")
+    filled = replace(spec.deploy, image=filler.text(spec.deploy.image, "image", "image_tag"))
     if filler.faults:
         raise UserError("\n".join(filler.faults))
     return filled

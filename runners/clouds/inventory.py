@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from pipelines.deploys.inventories import HOST_NAME
 from pipelines.errors import SystemFault, UserError
 
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\Z")
+# Characters, as the record of a host has room for them.
+_MOST = {"name": 150, "address": 255, "external_id": 100, "group": 60}
+_SHOWN = 60
 
 
 class BadInventory(UserError):
@@ -29,12 +32,14 @@ class InventoryFailed(SystemFault):
 
 @dataclass(frozen=True, slots=True)
 class FoundHost:
-    """A machine as the inventory lists it now; `name` is unique in an answer, `port` None is the usual one."""
+    """A machine as the inventory lists it now; `name` is unique in an answer, `port` None is the usual one, `group`
+    says which of two host groups it belongs to, empty where there are none."""
 
     name: str
     address: str
     external_id: str = ""
     port: int | None = None
+    group: str = ""
 
 
 class InventorySource(Protocol):
@@ -50,13 +55,17 @@ class InventorySource(Protocol):
 
 
 def settle(found: Sequence[FoundHost], where: str) -> tuple[FoundHost, ...]:
-    """What every source ends with: refuse nobody and doubles, make names unique, order by name."""
+    """What every source ends with: refuse nobody, doubles and what is no name, make names unique, order by name."""
     if not found:
         raise NoHosts(f"{where} lists no running host: check its filters, and the machines.")
     doubles = _repeated([f"{host.address}:{host.port or ''}" for host in found])
     if doubles:
         raise BadInventory(f"{where} lists {doubles[0].rstrip(':')} twice.")
     named = [_with_own_name(host, found) for host in found]
+    if names := _repeated([host.name for host in named]):
+        raise BadInventory(f"{where} lists two hosts called {names[0]}: give them names of their own.")
+    for host in named:
+        _refuse_strange(host, where)
     return tuple(sorted(named, key=lambda host: (_natural(host.name), host.external_id)))
 
 
@@ -64,6 +73,18 @@ def _with_own_name(host: FoundHost, found: Sequence[FoundHost]) -> FoundHost:
     if sum(other.name == host.name for other in found) == 1:
         return host
     return replace(host, name=f"{host.name}-{host.external_id or host.address}")
+
+
+def _refuse_strange(host: FoundHost, where: str) -> None:
+    """Names come from tags, which anybody who may write tags has written."""
+    for what, most in _MOST.items():
+        value = getattr(host, what)
+        if len(value) > most or not value.isprintable():
+            shown = repr(value[:_SHOWN]) + ("…" if len(value) > _SHOWN else "")
+            raise BadInventory(
+                f"{where} lists a host whose {what.replace('_', ' ')} is {shown}: it may have {most} characters,"
+                " all of them printable."
+            )
 
 
 def _repeated(values: Sequence[str]) -> list[str]:
@@ -81,7 +102,7 @@ def checked_address(value: str, where: str) -> str:
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
-        if _HOST_NAME.match(value):
+        if HOST_NAME.match(value):
             return value
     raise BadInventory(f"{where}: {value!r} is neither a host name nor an IP address.")
 

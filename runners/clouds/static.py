@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from pipelines.deploys.inventories import HOST_KEYS, KEYS
 from runners.clouds.inventory import (
     BadInventory,
     FoundHost,
@@ -16,13 +17,13 @@ from runners.clouds.inventory import (
 
 @dataclass(frozen=True, slots=True)
 class StaticList:
-    """`{"hosts": [{"name": "web-1", "address": "10.0.0.4", "port": 22}, "10.0.0.5"]}`"""
+    """`{"hosts": [{"name": "web-1", "address": "10.0.0.4", "port": 22, "group": "blue"}, "10.0.0.5"]}`"""
 
     listed: tuple[FoundHost, ...]
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> Self:
-        refuse_unknown(settings, ("hosts",))
+        refuse_unknown(settings, KEYS["static"])
         entries = settings.get("hosts", [])
         if not isinstance(entries, list):
             raise BadInventory("inventory: hosts has to be a list of addresses, or of {name, address}.")
@@ -37,9 +38,10 @@ def _parse(entry: object) -> FoundHost:
         entry = {"address": entry}
     if not isinstance(entry, dict):
         raise BadInventory(f"inventory: {entry!r} is neither an address nor {{name, address}}.")
-    refuse_unknown(entry, ("name", "address", "port"))
+    refuse_unknown(entry, HOST_KEYS)
     address = checked_address(text_of(entry, "address"), "inventory")
-    return FoundHost(text_of(entry, "name") or address, address, "", _port(entry.get("port")))
+    name, group = text_of(entry, "name"), text_of(entry, "group")
+    return FoundHost(name or address, address, "", _port(entry.get("port")), group)
 
 
 def _port(value: object) -> int | None:

@@ -2,68 +2,53 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from functools import partial
 from itertools import groupby
 
-from django.db import connection
-
-from pipelines.deploys import hostkeys, lifecycle, requests
-from pipelines.deploys.lifecycle import LEASE_SECONDS, DeployClaim, Listed
-from pipelines.deploys.models import Deploy, DeployKind, Environment, HostDeploy, HostKeyPolicy
-from pipelines.deploys.strategies import Decision, decide, waves
-from pipelines.errors import LostRace, PipelineError, SystemFault, UserError
-from pipelines.spec.model import DeploySpec
+from pipelines.deploys import flips, lifecycle, requests
+from pipelines.deploys.lifecycle import LEASE_SECONDS, DeployClaim
+from pipelines.deploys.models import Deploy, DeployKind, HostDeploy, OnBreach, Waits
+from pipelines.deploys.plans import Listed
+from pipelines.deploys.waits import SetAside
+from pipelines.errors import LostRace, SystemFault, UserError, told
 from pipelines.states.leases import DATABASE_AWAY
-from pipelines.states.status import Status, worst
-from runners.clouds.sources import open_inventory
+from pipelines.states.status import Status
 from runners.heartbeat import Heartbeat
+from runners.hosts import flipping, hostlist, lanes, replacing
 from runners.hosts.archive import Archive
-from runners.hosts.commands import Claim
-from runners.hosts.connection import Address, Connection, HostKey
-from runners.hosts.fleet import Fleet, Target, on_all
-from runners.hosts.hostlog import HostLog
-from runners.hosts.lane import Lane, Plan
-from runners.hosts.layout import Layout, render_environment
-from runners.hosts.ssh import connect, load_key, scan_host_key
+from runners.hosts.baking import Bake
+from runners.hosts.convoy import Convoy, Stops
+from runners.hosts.deploylog import DeployLog
+from runners.hosts.forgotten import FenceForgotten
+from runners.hosts.lane import Lane
+from runners.hosts.plan import Plan, has_once
+from runners.hosts.prelude import Prelude
+from runners.hosts.resting import PATIENCE_SECONDS, set_aside
+from runners.hosts.signin import fleet_of
+from runners.hosts.ssh.connection import CommandCancelled
+from runners.hosts.ssh.fleet import Fleet
+from runners.hosts.verdicts import Verdict, judge
+from runners.hosts.watching import Watch
 from runners.masking import masked, needles_of
 
 logger = logging.getLogger(__name__)
 
-UPLOADS_AT_ONCE = 8
-HOSTS_EXPLAINED = 5
-
-
-class NoCredential(UserError):
-    """The environment has no key to sign in to its hosts with."""
-
-
-class MigrationUnknown(SystemFault):
-    """The host that may have begun the migration cannot be asked, so nobody may begin it elsewhere."""
-
-
-class Abandoned(LostRace):
-    """This worker stops here; the deploy goes on in another one's hands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a deploy ended, in a word and a sentence."""
-
-    status: Status
-    reason: str = ""
+PREFLIGHTS_AT_ONCE = 16
+UPLOADS_AT_ONCE = 16
 
 
 def run(claim: DeployClaim) -> None:
-    """Perform a claimed deploy, or carry on with one whose worker has died, up to its verdict.
+    """Perform a claimed deploy, or carry on with one that waited or whose worker has died, up to its verdict or to
+    where it waits again.
 
     A failure and the rollback of the hosts already switched are written in one transaction; the rollback is an
     ordinary deploy, performed by whoever claims it. Raises LostRace when another worker has taken this one over.
     """
     deploy, abandoned = claim.deploy, threading.Event()
-    with Fleet(partial(_open, deploy.environment)) as fleet, closing(Archive(deploy.release)) as archive:
+    log = DeployLog(deploy, needles_of(secret.value for secret in deploy.environment.secrets.all()))
+    with fleet_of(deploy.environment, log.say) as fleet, closing(Archive(deploy.release)) as archive:
 
         def abandon() -> None:
             abandoned.set()
@@ -74,208 +59,200 @@ def run(claim: DeployClaim) -> None:
             lease_seconds=LEASE_SECONDS,
             on_stop=lambda: abandon() if heart.lost.is_set() else None,
         )
-        with heart:
-            verdict = _verdict(claim, fleet, archive, Stops(heart.cancelled, abandoned, abandon))
-            lifecycle.finish_deploy(deploy, verdict.status, verdict.reason)
+        if deploy.cancel_requested_at is not None:
+            heart.cancelled.set()
+        try:
+            with heart, suppress(SetAside):
+                verdict = _verdict(claim, fleet, archive, Stops(heart.cancelled, abandoned, abandon), log)
+                lifecycle.finish_deploy(deploy, verdict.status, verdict.reason)
+        except FenceForgotten as error:
+            log.say(str(error))
+            lifecycle.let_go(deploy)
+            raise
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
-    """The two ways in which a deploy ends early: a person's wish, and this worker's end."""
-
-    cancelled: threading.Event
-    abandoned: threading.Event
-    abandon: Callable[[], None]
-
-
-def _verdict(claim: DeployClaim, fleet: Fleet, archive: Archive, stops: Stops) -> Verdict:
-    needles = needles_of(secret.value for secret in claim.deploy.environment.secrets.all())
-    log = HostLog(claim.deploy, claim.deploy.log, needles)
+def _verdict(claim: DeployClaim, fleet: Fleet, archive: Archive, stops: Stops, log: DeployLog) -> Verdict:
+    plan: Plan | None = None
     try:
-        plan = _plan(claim, fleet, archive, stops, needles)
+        plan = lanes.plan_of(claim.deploy, fleet, archive, stops, log)
         verdict = _Performance(claim, plan, stops, log).verdict()
     except UserError as error:
-        verdict = Verdict(Status.FAILED, masked(str(error), needles))
+        verdict = Verdict(Status.FAILED, masked(str(error), log.needles))
     except SystemFault as error:
-        verdict = Verdict(Status.ERRORED, masked(str(error), needles))
+        verdict = Verdict(Status.ERRORED, masked(str(error), log.needles))
+    except CommandCancelled as error:
+        verdict = Verdict(Status.CANCELLED, str(error))
+    except (LostRace, *DATABASE_AWAY):
+        raise
+    except Exception as error:
+        logger.exception("%s broke", claim.deploy)
+        verdict = Verdict(Status.ERRORED, masked(told(error), log.needles))
+    if plan is not None:
+        replacing.end(plan, verdict, log.say)
+    elif replacing.applies(claim.deploy) and claim.deploy.hosts.exists():
+        log.say("nothing was done about its machines: look in the cloud which of them run")
     log.say(f"{verdict.status}: {verdict.reason}" if verdict.reason else verdict.status)
     return verdict
-
-
-def _plan(claim: DeployClaim, fleet: Fleet, archive: Archive, stops: Stops, needles: frozenset[bytes]) -> Plan:
-    deploy = claim.deploy
-    spec = DeploySpec.from_json(deploy.release.deploy_spec)
-    secrets = {secret.name: secret.value for secret in deploy.environment.secrets.all()}
-    values = {name: str(value) for name, value in deploy.configuration.values.items()}
-    return Plan(
-        deploy=deploy,
-        spec=spec,
-        layout=Layout(spec.path, spec.shared),
-        claim=Claim(deploy.pk, deploy.fence, f"{deploy.created_at.timestamp():.0f}"),
-        archive=archive,
-        environment_file=render_environment(values | secrets),
-        needles=needles,
-        fleet=fleet,
-        cancelled=stops.cancelled.is_set,
-        abandoned=stops.abandoned,
-    )
 
 
 class _Performance:
     """One deploy in the hands of one worker."""
 
-    def __init__(self, claim: DeployClaim, plan: Plan, stops: Stops, log: HostLog) -> None:
+    def __init__(self, claim: DeployClaim, plan: Plan, stops: Stops, log: DeployLog) -> None:
         self._deploy, self._resumed = claim.deploy, claim.resumed
         self._plan, self._stops, self._log = plan, stops, log
-        self._undoes = claim.deploy.undoes_id is not None
-        self._lanes: list[Lane] = []
-        self._migration_failed = False
+        self._convoy = Convoy(plan, self._freeze(), stops)
+        self._is_ready = self._has_turned = self._has_ended_once = False
 
     def verdict(self) -> Verdict:
-        """The procedure."""
-        self._lanes = self._freeze()
-        migrator = self._first_open()
-        self._each(self._lanes, Lane.prepare, UPLOADS_AT_ONCE)
-        if not self._is_over:
-            self._migrate(migrator)
-        for number, wave in groupby(self._lanes, lambda lane: lane.row.wave):
-            if not self._is_over:
-                self._bring_over(number, list(wave))
-        return self._judge()
+        """The procedure. Raises SetAside where the deploy is to wait without a worker."""
+        waves = [list(wave) for _, wave in groupby(self._convoy.lanes, lambda lane: lane.row.wave)]
+        bake = Bake(self._deploy, self._convoy, self._stops, self._log)
+        for wave in waves:
+            if any(lane.is_open for lane in wave):
+                self._bring_over(wave)
+            if wave is not waves[-1]:
+                bake.after(wave[0].row.wave)
+        self._turn()
+        self._end_once()
+        return self._concluded(self._judge())
 
     def _freeze(self) -> list[Lane]:
         """The hosts and their waves, as first written down; a takeover or a changed inventory does not change them."""
         deploy = self._deploy
-        planned = () if deploy.hosts.exists() else _waves(deploy, self._plan.spec)
-        rows = lifecycle.freeze(deploy, planned)
-        verb = "goes on with" if self._resumed else "brings"
-        names = ", ".join(row.host.name for row in rows)
-        self._log.say(f"{deploy.kind} {deploy.number} {verb} release {self._plan.number} to {names}")
-        keys = hostkeys.by_place(deploy.environment)
-        return [Lane(self._plan, row, _target(deploy.environment, row, keys)) for row in rows]
-
-    def _migrate(self, migrator: Lane | None) -> None:
-        """Once per deploy, never on the way back, and never on a second host while the first may have begun."""
-        if self._deploy.migrated_at or self._deploy.kind == DeployKind.ROLLBACK or not self._plan.spec.migrate:
-            return
-        if self._resumed and migrator is not None and not migrator.is_open:
-            raise MigrationUnknown(
-                f"{migrator.row.host.name} cannot be asked whether it has begun the migration: {migrator.row.reason}"
-            )
-        lane = self._first_open()
-        if lane is None:
-            return
-        self._log.say(f"migrating, once, on {lane.row.host.name}")
-        self._attempt(Lane.migrate, lane)
-        if lane.is_open:
-            lifecycle.note_migrated(self._deploy)
+        if deploy.hosts.exists():
+            rows = lifecycle.rows_of(deploy)
         else:
-            self._migration_failed = True
+            starts = replacing.applies(deploy)
+            if starts:
+                chosen = replacing.choose(self._plan, self._log.say, self._stops)
+            else:
+                chosen = hostlist.choose(deploy, self._unserved_first)
+            rows = lifecycle.freeze(deploy, chosen.waves, chosen.listed)
+            names = ", ".join(row.host.name for row in rows)
+            self._log.say(f"{deploy.kind} {deploy.number} brings release {self._plan.number} to {names}")
+        return lanes.lanes_of(self._plan, rows)
 
-    def _bring_over(self, number: int, wave: Sequence[Lane]) -> None:
-        lanes = [lane for lane in wave if lane.is_open]
-        if lanes:
-            self._log.say(f"wave {number + 1}: {', '.join(lane.row.host.name for lane in lanes)}")
-        self._each(lanes, Lane.bring_over, requests.caution(self._deploy).at_once)
+    def _unserved_first(self, hosts: Sequence[Listed]) -> Sequence[Listed]:
+        """What nobody meets is changed first: then it serves while the others are, should they be the last that do."""
+        served = self._plan.traffic.served(hosts)
+        return sorted(hosts, key=lambda host: host.name in served)
 
-    def _each(self, lanes: Sequence[Lane], verb: Callable[[Lane], None], at_once: int) -> None:
-        """Join all, whatever happens on one of them; a host that has not begun when all is over is left alone."""
-        answers = on_all(lanes, partial(self._in_thread, verb), at_once, self._stops.abandon)
-        for error in answers:
-            if isinstance(error, Exception):
-                raise error
+    def _bring_over(self, wave: list[Lane]) -> None:
+        """One wave; before the first all hosts are made ready, and a person may have asked to pause."""
+        self._pause_if_asked()
+        self._make_ready()
+        open_lanes = [lane for lane in wave if lane.is_open]
+        if open_lanes and not self._convoy.is_over:
+            names = ", ".join(lane.row.host.name for lane in open_lanes)
+            self._log.say(f"wave {wave[0].row.wave + 1}: {names}")
+        served = self._plan.traffic.served([lane.row.host for lane in open_lanes])
+        open_lanes.sort(key=lambda lane: lane.row.host.name in served)
+        self._convoy.each(open_lanes, lambda lane: lane.bring_over(), requests.caution(self._deploy).at_once)
 
-    def _in_thread(self, verb: Callable[[Lane], None], lane: Lane) -> None:
-        try:
-            if lane.is_open and not self._is_over:
-                self._attempt(verb, lane)
-        finally:
-            connection.close()
+    def _pause_if_asked(self) -> None:
+        asked = Deploy.objects.filter(pk=self._deploy.pk, pause_requested_at__isnull=False)
+        if not self._convoy.is_over and asked.exists():
+            self._log.say("paused before the next hosts, as a person asked")
+            self._convoy.hold(PATIENCE_SECONDS)
+            set_aside(self._deploy, Waits.PAUSE, "paused before the next hosts, as a person asked", self._stops)
 
-    def _attempt(self, verb: Callable[[Lane], None], lane: Lane) -> None:
-        """What goes wrong on a host is written down there; only what ends our own work is raised."""
-        try:
-            verb(lane)
-        except (LostRace, *DATABASE_AWAY):
-            raise
-        except Exception as error:
-            if self._stops.abandoned.is_set():
-                raise Abandoned("this worker gives the deploy away") from error
-            if not isinstance(error, PipelineError):
-                logger.exception("%s broke", lane.row)
-            lane.fail(error)
+    def _make_ready(self) -> None:
+        """Every host that is left is asked, then gets the release, before anything changes on any."""
+        if self._is_ready:
+            return
+        self._is_ready, convoy = True, self._convoy
+        if self._resumed:
+            self._log.say(f"{self._deploy.kind} {self._deploy.number} goes on with release {self._plan.number}")
+        if self._deploy.flips:
+            flipping.confirm(convoy)
+            return
+        prelude = Prelude(self._deploy, self._plan, convoy, self._log, self._resumed)
+        prelude.remember()
+        lifecycle.note_checking(self._deploy, [lane.row for lane in convoy.lanes if lane.is_open])
+        convoy.each(convoy.lanes, lambda lane: lane.preflight(), PREFLIGHTS_AT_ONCE)
+        convoy.each(convoy.lanes, lambda lane: lane.upload(), UPLOADS_AT_ONCE)
+        if not convoy.is_over:
+            replacing.make_room(self._plan, convoy, self._log.say)
+        if not convoy.is_over:
+            prelude.migrate()
+        if not convoy.is_over:
+            prelude.run_hooks()
 
-    @property
-    def _is_over(self) -> bool:
-        """Cancelled, given away, or beyond the budget. The way back goes on: every host that it reaches is better."""
-        if self._stops.cancelled.is_set() or self._stops.abandoned.is_set() or self._migration_failed:
-            return True
-        return not self._undoes and self._decision is Decision.STOP
+    def _turn(self) -> None:
+        """All hosts are over: blue/green, they get the traffic; replace, those that served leave it."""
+        if not self._convoy.is_over:
+            flipping.turn(self._plan, self._convoy, self._log)
+            replacing.retire(self._plan, self._convoy, self._log.say)
+            self._has_turned = True
 
-    @property
-    def _decision(self) -> Decision:
-        ended = [lane.row for lane in self._lanes if not lane.is_open]
-        touched = [Status(row.status) for row in ended if not row.unreachable]
-        return decide(touched, len(ended) - len(touched), requests.caution(self._deploy))
-
-    def _first_open(self) -> Lane | None:
-        return next((lane for lane in self._lanes if lane.is_open), None)
+    def _undone(self) -> str:
+        """In words, what comes after the last host and was not done; empty once the deploy is watched."""
+        deploy, hooks = self._deploy, self._plan.spec.hooks.after
+        if deploy.watched_until is not None:
+            return ""
+        if flips.turns(deploy) and not flips.has_turned(deploy, "done"):
+            return f"the traffic was not turned to {deploy.group}"
+        if replacing.applies(deploy) and not self._has_turned:
+            return "the machines before it still serve"
+        return "what is done once after all hosts was not" if has_once(hooks) and not self._has_ended_once else ""
 
     def _judge(self) -> Verdict:
-        if self._stops.abandoned.is_set():
-            raise Abandoned("this worker gives the deploy away")
-        rows = [lane.row for lane in self._lanes]
-        bad = [row for row in rows if row.is_final and row.status != Status.SUCCEEDED]
-        reason = _explained(rows, bad)
-        if self._stops.cancelled.is_set() and len(bad) + sum(not row.is_final for row in rows):
-            return Verdict(Status.CANCELLED, f"cancelled; {reason}")
-        too_many = self._undoes or self._migration_failed or self._decision is Decision.STOP
-        if bad and (too_many or len(bad) == len(rows)):
-            return Verdict(worst(Status(row.status) for row in bad), reason)
-        return Verdict(Status.SUCCEEDED, reason if bad else "")
+        self._stops.refuse_abandoned()
+        convoy = self._convoy
+        return judge(
+            self._counted([lane.row for lane in convoy.lanes]),
+            cancelled=self._stops.cancelled.is_set(),
+            too_many=convoy.has_lost_too_many,
+            complaint=masked(convoy.complaint, self._log.needles),
+            undone=self._undone(),
+        )
 
+    def _counted(self, rows: list[HostDeploy]) -> list[HostDeploy]:
+        """On the way back, of the hosts that could not be reached only those that are still there."""
+        away = [row.host.name for row in rows if row.unreachable]
+        gone = hostlist.gone(self._deploy.environment, away) if away and self._deploy.undoes_id is not None else []
+        if gone:
+            self._log.say(f"not listed any more, and not counted: {', '.join(gone)}")
+        return [row for row in rows if row.host.name not in gone]
 
-def _waves(deploy: Deploy, spec: DeploySpec) -> Sequence[Sequence[Listed]]:
-    """The way back goes to the hosts that were switched, the last of them first, all in one wave."""
-    if deploy.undoes is not None:
-        switched = deploy.undoes.hosts.filter(switched=True).select_related("host").order_by("-wave", "-pk")
-        hosts = [row.host for row in switched]
-        return [[Listed(host.name, host.address, host.external_id, host.port) for host in hosts]]
-    environment = deploy.environment
-    source = open_inventory(environment.inventory_kind, environment.inventory, environment.inventory_secret)
-    listed = [Listed(found.name, found.address, found.external_id, found.port) for found in source.hosts()]
-    return waves(spec.strategy, listed)
+    def _concluded(self, verdict: Verdict) -> Verdict:
+        """A good one is watched first; of a bad one the hosts hear before anything is brought back."""
+        if verdict.status == Status.SUCCEEDED:
+            verdict = Watch(self._deploy, self._convoy, self._stops, self._log).over(verdict)
+        if verdict.is_bad:
+            self._hear_of_failure()
+            self._ask(verdict)
+        return verdict
 
+    def _ask(self, verdict: Verdict) -> None:
+        """Wait for a person who finishes it forward or brings it back, if the environment wanted that."""
+        is_asked = self._deploy.on_breach == OnBreach.ASK and self._deploy.kind == DeployKind.DEPLOY
+        if is_asked and self._convoy.touched and not replacing.applies(self._deploy):
+            self._convoy.hold(PATIENCE_SECONDS)
+            set_aside(self._deploy, Waits.BREACH, verdict.reason, self._stops)
 
-def _target(environment: Environment, row: HostDeploy, keys: hostkeys.ByPlace) -> Target:
-    port = row.host.port or environment.ssh_port
-    pinned = keys.get((row.host.address, port), [])
-    known = tuple(HostKey(key.key_type, key.public_key) for key in pinned)
-    return Target(Address(row.host.address, port, environment.ssh_user), known)
+    def _end_once(self) -> None:
+        """Hooks after all hosts are over, on one of them, before the watch. One that fails fails the deploy."""
+        if not self._convoy.is_over and self._convoy.over and self._deploy.watched_until is None:
+            self._convoy.complaint = self._hook(self._convoy.over[0], "after", once=True)
+            self._has_ended_once = True
 
+    def _hear_of_failure(self) -> None:
+        """A host that failed has heard of it; now those that had come over do, and one host for all."""
+        for lane in self._convoy.over:
+            self._hook(lane, "failure", once=False)
+        for lane in self._convoy.touched[:1]:
+            self._hook(lane, "failure", once=True)
 
-def _open(environment: Environment, target: Target) -> Connection:
-    if environment.credential is None:
-        raise NoCredential(f"{environment} has no SSH credential: choose one for it in the admin pages.")
-    keys = target.host_keys
-    if not keys and environment.host_key_policy == HostKeyPolicy.FIRST_USE:
-        keys = (_pin_first(environment, target.address),)
-    return connect(target.address, keys, load_key(environment.credential.private_key))
-
-
-def _pin_first(environment: Environment, address: Address) -> HostKey:
-    """The host's pinned key: what it shows when it is met first, and from then on what was pinned, also when the
-    connection breaks and is opened anew within the same deploy."""
-    shown = scan_host_key(address)
-    key = hostkeys.pin_first(environment, address.host, address.port, shown.type, shown.base64, shown.fingerprint)
-    return HostKey(key.key_type, key.public_key)
-
-
-def _explained(rows: Sequence[HostDeploy], bad: Sequence[HostDeploy]) -> str:
-    """How many hosts ended how, and why the first few of them."""
-    switched = sum(row.switched for row in rows)
-    lines = [f"{len(bad)} of {len(rows)} hosts did not come over, {switched} had been switched"]
-    lines += [f"{row.host.name} {row.status}: {row.reason}" for row in bad[:HOSTS_EXPLAINED]]
-    if len(bad) > HOSTS_EXPLAINED:
-        lines.append(f"and {len(bad) - HOSTS_EXPLAINED} more")
-    return "; ".join(lines)
+    def _hook(self, lane: Lane, moment: str, *, once: bool) -> str:
+        """Run hooks on a host that has its verdict, into the log of the deploy; why one failed, if one did."""
+        if not any(hook.once == once for hook in getattr(self._plan.spec.hooks, moment)):
+            return ""
+        try:
+            lanes.speaking_into_the_deploys_log(lane).run_hooks(moment, once=once)
+        except (UserError, SystemFault, CommandCancelled) as error:
+            self._stops.refuse_abandoned()
+            self._log.say(told(error))
+            return told(error)
+        return ""

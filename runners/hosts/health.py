@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from shlex import quote
 
 from pipelines.errors import UserError
-from runners.hosts.connection import (
+from runners.hosts.ssh.connection import (
     Address,
     CommandCancelled,
+    CommandResult,
     CommandTimedOut,
     Connection,
-    capture,
     discard,
     never,
+    require,
 )
 
 LAST_WORDS = 300
+ANSWER_BYTES_MAX = 1024 * 1024
+# Beyond the answer's own time, for getting there and back.
+LATE_SECONDS = 5
+THEN_SECONDS = 600
 
 # Asked with whatever the host has. Prints the answer; status 0 only for 200 to 299. No proxy, no redirects:
 # a sign-in page that answers 200 elsewhere is not health.
@@ -64,23 +69,32 @@ class Unhealthy(UserError):
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """Exactly one of `url` and `command` (run in `directory`); `answers` good ones in a row are wanted."""
+    """Exactly one of `url` and `command` (run in `directory`); `answers` good ones in a row are wanted.
+
+    `title` is what people are told of the question, if that is not the url or command itself.
+    """
 
     url: str | None = None
     command: str | None = None
+    title: str = ""
     directory: str = "/"
     timeout_seconds: float = 30
     interval_seconds: float = 1
     answers: int = 1
     answer_seconds: float = 5
 
+    @property
+    def called(self) -> str:
+        return self.title or self.url or self.command or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the host said to one question."""
+    """What the host said to one question, and what `then` printed, if that was run."""
 
     good: bool
     text: str
+    then: str = ""
 
 
 def ask_command(check: HealthCheck) -> str:
@@ -94,16 +108,20 @@ def wait_until_healthy(
     connection: Connection,
     check: HealthCheck,
     *,
+    then: str = "",
     on_output: Callable[[bytes], None] = discard,
     cancelled: Callable[[], bool] = never,
 ) -> Answer:
     """Return the answer that completed the row of good ones; raises Unhealthy with the last answer, or
     CommandCancelled, ConnectionLost and StillRunning. Ends at most one answer's time after the deadline.
+
+    `then` is a script for the host to run in the same breath as the completing answer; CommandFailed if it fails.
     """
     ends = time.monotonic() + check.timeout_seconds
     good = asked = 0
     while True:
-        answer = _ask(connection, check, cancelled)
+        completes = good + 1 >= check.answers
+        answer = ask(connection, check, then=then if completes else "", cancelled=cancelled)
         asked += 1
         good = good + 1 if answer.good else 0
         on_output(_line(answer, good, check))
@@ -114,19 +132,49 @@ def wait_until_healthy(
         _wait(check.interval_seconds, cancelled, connection.address)
 
 
-def _ask(connection: Connection, check: HealthCheck, cancelled: Callable[[], bool]) -> Answer:
+def ask(connection: Connection, check: HealthCheck, *, then: str = "", cancelled: Callable[[], bool] = never) -> Answer:
+    """One question. No answer in its time is a bad one; raises what Connection.run raises beside that."""
+    hearing = _Hearing(check.answer_seconds + LATE_SECONDS)
+    script = f"(\n{ask_command(check)}\n)\nstatus=$?; printf '\\000%s\\000' \"$status\"\n"
     try:
-        result, text = capture(
-            connection,
-            ask_command(check),
-            deadline_seconds=check.answer_seconds + 5,
-            cancelled=cancelled,
-            cap_bytes=64 * 1024,
+        result = connection.run(
+            script + (f'[ "$status" = 0 ] || exit 0\n{then}' if then else "exit 0"),
+            deadline_seconds=hearing.seconds + THEN_SECONDS,
+            on_output=hearing.hear,
+            cancelled=lambda: cancelled() or hearing.is_late,
+            output_cap_bytes=ANSWER_BYTES_MAX,
         )
     except CommandTimedOut as error:
         return Answer(False, str(error))
-    said = " ".join(text.split())[-LAST_WORDS:]
-    return Answer(result.succeeded, said or f"status {result.exit_code}")
+    except CommandCancelled:
+        if cancelled():
+            raise
+        return Answer(False, f"{connection.address}: the command took longer than {hearing.seconds:g} s.")
+    return hearing.answer(result, connection.address)
+
+
+class _Hearing:
+    """An answer: what the question printed, its status between two zero bytes, and what came after."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._ends = time.monotonic() + seconds
+        self._heard = bytearray()
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() > self._ends and self._heard.count(b"\0") < 2
+
+    def hear(self, data: bytes) -> None:
+        self._heard += data
+
+    def answer(self, result: CommandResult, address: Address) -> Answer:
+        said, status, then = ("", "", *self._heard.decode(errors="replace").rsplit("\0", 2))[-3:]
+        good = status == "0"
+        if good:
+            require(result, "what follows a good answer", address, then)
+        words = " ".join((said if status else then).split())[-LAST_WORDS:]
+        return Answer(good, words or f"status {status or result.exit_code}", then if good else "")
 
 
 def _line(answer: Answer, good: int, check: HealthCheck) -> bytes:
@@ -135,9 +183,8 @@ def _line(answer: Answer, good: int, check: HealthCheck) -> bytes:
 
 
 def _verdict(address: Address, check: HealthCheck, asked: int, answer: Answer) -> str:
-    what = check.url or check.command
     return (
-        f"{address}: not healthy within {check.timeout_seconds:g} s: {what} was asked {asked} times;"
+        f"{address}: not healthy within {check.timeout_seconds:g} s: {check.called} was asked {asked} times;"
         f" the last answer: {answer.text}"
     )
 

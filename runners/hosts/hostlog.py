@@ -10,6 +10,8 @@ from pipelines.logs.models import Log
 from runners.masking import masked
 from runners.recorder import Batch, Recorder
 
+HOST_LOG_BYTES_MAX = 16 * 1024 * 1024
+
 
 class HostLog:
     """One log, written by one thread at a time. Raises LostLease after a takeover.
@@ -27,10 +29,13 @@ class HostLog:
     def raw_size(self) -> int:
         return self._log.raw_size
 
+    def line(self, text: str) -> bytes:
+        """A line of our own as it is stored: with the time, and masked."""
+        return f"{datetime.now(UTC):%H:%M:%S} {masked(text, self._needles)}\n".encode()
+
     def say(self, text: str) -> None:
-        """A line of our own, with the time."""
-        line = f"{datetime.now(UTC):%H:%M:%S} {masked(text, self._needles)}\n"
-        lifecycle.append_output(self._deploy, self._log, line.encode(), self._log.raw_size)
+        """Store a line of our own."""
+        lifecycle.append_output(self._deploy, self._log, self.line(text), self._log.raw_size)
 
     def hear(self, data: bytes) -> None:
         """A complete short answer of the host's."""
@@ -39,7 +44,15 @@ class HostLog:
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
         """Takes a step's output; what it holds back is stored at the end, also when the step failed."""
-        recorder = Recorder(self._needles, self._store, steps=0, raw_from=self._log.raw_size, log_from=self._log.size)
+        recorder = Recorder(
+            self._needles,
+            self._store,
+            steps=0,
+            raw_from=self._log.raw_size,
+            log_from=self._log.size,
+            raw_bytes_max=HOST_LOG_BYTES_MAX,
+            beyond="what the host prints beyond that is not kept",
+        )
         try:
             yield recorder
         finally:

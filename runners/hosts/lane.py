@@ -1,296 +1,300 @@
-"""A deploy on one host: prepare it, switch it, and say how it went."""
+"""A deploy on one host, whatever kind of release it is: prepare it, switch it, and say how it went.
 
-import io
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+Every kind has on each host releases/<n>/ with the release's digest and configuration, and `current` that points to the
+one that serves. The modules `files`, `images` and `plain` say what else a release is.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from shlex import quote
 
 from pipelines.deploys import lifecycle
-from pipelines.deploys.models import Deploy, HostDeploy, Phase
+from pipelines.deploys.models import HostDeploy, Phase
 from pipelines.errors import SystemFault, UserError, told
-from pipelines.spec.model import DeploySpec
+from pipelines.spec.installation import HookSpec
 from pipelines.states.status import Status
-from runners.hosts import commands
-from runners.hosts.archive import Archive
-from runners.hosts.commands import Claim, HostState, Marker
-from runners.hosts.connection import (
-    CommandCancelled,
-    CommandFailed,
-    Connection,
-    ConnectionLost,
-    HostUnreachable,
-    capture,
-    check,
-)
-from runners.hosts.fleet import Fleet, Target
-from runners.hosts.health import HealthCheck, wait_until_healthy
+from runners.hosts.forgotten import answer_refusal
+from runners.hosts.health import HealthCheck, Unhealthy, ask, wait_until_healthy
 from runners.hosts.hostlog import HostLog
-from runners.hosts.layout import Layout
-from runners.hosts.steps import Step, read_base, run_step
+from runners.hosts.performing import OutcomeUnknown, perform, persist
+from runners.hosts.plan import Plan, question_of, with_environment
+from runners.hosts.reach import Reach
+from runners.hosts.scripts import commands, states
+from runners.hosts.scripts.hostlock import guarded
+from runners.hosts.scripts.leftovers import migration_runs
+from runners.hosts.scripts.states import HostState, Marker, Needs, parse_state, preflight
+from runners.hosts.ssh.connection import CommandCancelled, CommandFailed, HostUnreachable
+from runners.hosts.ssh.fleet import Target
+from runners.hosts.steps import Step
+from runners.hosts.verdicts import status_of
 from runners.masking import masked
 
-SHORT_SECONDS = 60
-UNPACK_SECONDS = 600
+SETTLE_SECONDS = 600
 UPLOAD_SECONDS = 3600
-MIGRATE_SECONDS = 3600
-ACTIVATE_SECONDS = 900
-# How often a step is taken up again when the connection under it breaks.
-RECONNECTIONS = 3
-# A packed archive and what is in it lie on the host side by side for a moment.
-UNPACKED_RATIO = 4
 
 
 class DigestDiffers(SystemFault):
     """The host does not run what was sent to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is the same on every host of a deploy."""
+class Lane(Reach, ABC):
+    """One host of a deploy. Each verb may be called again by a worker that takes over, and then does what is left.
 
-    deploy: Deploy
-    spec: DeploySpec
-    layout: Layout
-    claim: Claim
-    archive: Archive
-    environment_file: bytes
-    needles: frozenset[bytes]
-    fleet: Fleet
-    cancelled: Callable[[], bool]
-    abandoned: threading.Event
-
-    @property
-    def number(self) -> int:
-        return self.deploy.release.number
-
-
-class Lane:
-    """One host of a deploy. Each verb may be called again by a worker that takes over, and then does what is left."""
+    A kind of release says what it needs (`_needs`), how it reaches the host (`_upload`), where its commands run
+    (`_directory`), and, if that is more than a link, how it is switched to (`_parts_of_switch`).
+    """
 
     def __init__(self, plan: Plan, row: HostDeploy, target: Target) -> None:
-        self.row = row
-        self._plan = plan
-        self._target = target
+        super().__init__(plan, row, target)
         self._log = HostLog(plan.deploy, row.log, plan.needles)
+        self._state: HostState | None = None
+        self.has_begun = row.status == Status.RUNNING  # a command of the deploy's, by us or by a worker before us
+        self._has_turn = False
+        self._unsaid = b""
 
     @property
     def is_open(self) -> bool:
         return not self.row.is_final
 
-    def prepare(self) -> None:
-        """Pre-flight and upload: whatever the host serves goes on undisturbed."""
-        self._note(Phase.CHECKING)
-        self._do(commands.take_lock(self._plan.layout, self._plan.claim), "taking the host's lock")
-        if self.row.status != Status.PENDING:
-            return
-        state = self._state()
-        self._log.say(f"{self._target.address} runs {_described(state)}")
-        self._upload()
-        self._put_environment(state)
-        self._note(Phase.UPLOADED)
+    def preflight(self) -> None:
+        """Ask for all that the deploy needs of this host, and take its lock. Nothing that serves is changed.
+
+        What there is to say is stored with the next write.
+        """
+        plan = self.plan
+        script = preflight(plan.layout, plan.claim, self._needs(), *self._parts_of_preflight())
+        try:
+            state = self._state = parse_state(self.do(script, "the pre-flight check"))
+        except CommandFailed as error:
+            answer_refusal(plan, self.address, error)
+            raise
+        lines = [f"{self.address} runs {state}"]
+        if state.taken_from:
+            lines.append(f"taken over from another Slipway server, which has been quiet here: {state.taken_from}")
+        lines += [f"{name} of an earlier deploy still ran here: it was ended and is gone" for name in state.ended]
+        self._unsaid = b"".join(map(self._log.line, lines))
+        if state.migrating:
+            raise migration_runs(self.address, state.migrating)
+        plan.traffic.confirm(self)
+
+    def upload(self) -> None:
+        """The release and its configuration lie ready; nothing serves them yet."""
+        if self.row.status == Status.PENDING:
+            self._upload(self._known_state())
 
     def migrate(self) -> None:
-        """Once per deploy, on this one host, in the new release's directory."""
-        if self._plan.spec.migrate:
-            self._step("migrate", self._plan.spec.migrate, MIGRATE_SECONDS)
+        """Once per deploy, on this one host, as the new release."""
+        if self.plan.spec.migrate:
+            self._step("migrate", self.plan.spec.migrate)
 
     def bring_over(self) -> None:
-        """Switch, activate, ask for health; then the host is on the release."""
-        if self.row.status == Status.PENDING:
-            lifecycle.start_host(self.row)
+        """Out of the traffic, switched, activated, healthy, and in again; then the host is on the release."""
+        self._has_turn = True
+        self.run_hooks("before")
+        self.plan.traffic.drain(self)
         self._switch()
-        self._activate()
-        self._await_health()
-        self._mark("healthy")
-        self._prune()
-        self._log.say(f"release {self._plan.number} is live here")
-        lifecycle.finish_host(self.row, Status.SUCCEEDED)
+        said = self._settle()
+        self._require_ours(said)
+        self.plan.traffic.attach(self)
+        self.run_hooks("after")
+        self._succeed([line for line in said.splitlines() if line.startswith("removed release ")])
+
+    def run_hooks(self, moment: str, *, once: bool = False) -> None:
+        """Those of `before`, `after` or `failure` that are for each host, or those that are for one host of all."""
+        hooks: tuple[HookSpec, ...] = getattr(self.plan.spec.hooks, moment)
+        for position, hook in enumerate(hooks, 1):
+            if hook.once == once:
+                self.hook(f"{moment}-{position}", hook)
+
+    def hook(self, name: str, hook: HookSpec) -> None:
+        """Run it, unless this deploy has ever begun it on this host. Raises CommandFailed."""
+        self._step(name, hook.run)
+
+    def check_health(self) -> None:
+        """One question to a host that serves the release. Raises Unhealthy."""
+        question = self._question()
+        if question is not None and not (answer := ask(self._connection, question)).good:
+            raise Unhealthy(f"{self.address}: {answer.text}")
+
+    def measure(self, command: str) -> float:
+        """The one number that a command prints on this host. Raises CommandFailed."""
+        script = f"cd {quote(self._directory)}\n{with_environment(self.plan, self.row, command)}"
+        said = self.do(script, "measuring", in_shell=False)
+        try:
+            return float(said.split()[-1])
+        except (IndexError, ValueError):
+            raise CommandFailed(f"{self.address}: {command} printed no number but: {said.strip()[:200]}") from None
 
     def fail(self, error: Exception) -> None:
-        """Write down how this host ended."""
-        reason = masked(told(error), self._plan.needles)
+        """Write down how this host ended, after its hooks for that. One that was lost in the middle is unknown."""
+        if isinstance(error, HostUnreachable) and self.has_begun:
+            error = OutcomeUnknown(f"{error} The deploy had begun there: look on the host how it stands.")
+        reason = "; ".join(filter(None, (masked(told(error), self.plan.needles), self.plan.traffic.left_out(self.row))))
         if self.row.status == Status.PENDING:
             lifecycle.start_host(self.row)
-        self._log.say(reason)
+        if self.row.switched and not isinstance(error, CommandCancelled):
+            self._run_failure_hooks()
         untouched = isinstance(error, HostUnreachable) and not self.row.switched
-        lifecycle.finish_host(self.row, status_of(error), reason, unreachable=untouched)
+        text = self._worded([reason])
+        lifecycle.finish_host(self.row, status_of(error), reason, unreachable=untouched, text=text)
+
+    def note(self, phase: Phase, *lines: str) -> None:
+        """How far this host is, and what there is to say, in one write. Phases only go forward, also in a takeover."""
+        text = self._worded(lines)
+        order = list(Phase)
+        begins = self._has_turn and self.row.status == Status.PENDING
+        if begins or order.index(phase) > order.index(Phase(self.row.phase)):
+            lifecycle.note_phase(self.row, phase, text, begins=begins)
+        elif text:
+            lifecycle.append_output(self.plan.deploy, self.row.log, text, self._log.raw_size)
+
+    # What a kind of release says.
 
     @property
-    def _connection(self) -> Connection:
-        return self._plan.fleet.connect(self._target, self._plan.cancelled)
+    @abstractmethod
+    def _directory(self) -> str:
+        """Where hooks, migrate, activate and the question for health run."""
 
-    def _do(self, command: str, what: str, deadline_seconds: float = SHORT_SECONDS) -> str:
-        return check(
-            self._connection,
-            command,
-            what,
-            deadline_seconds=deadline_seconds,
-            cancelled=self._plan.cancelled,
+    @abstractmethod
+    def _needs(self) -> Needs:
+        """What the pre-flight asks for."""
+
+    def _parts_of_preflight(self) -> Sequence[str]:
+        """Further questions; they change nothing that serves, and end the script with a sentence and a status."""
+        return ()
+
+    @abstractmethod
+    def _upload(self, state: HostState) -> None:
+        """By `_send`; notes Phase.UPLOADED at its end."""
+
+    def _parts_of_switch(self) -> Sequence[str]:
+        plan = self.plan
+        return (
+            commands.place_environment(plan.layout, plan.claim, plan.number),
+            commands.switch(plan.layout, plan.claim, plan.number),
         )
 
-    def _note(self, phase: Phase) -> None:
-        """Phases only go forward, also when a worker takes over."""
-        order = list(Phase)
-        if order.index(phase) > order.index(Phase(self.row.phase)):
-            lifecycle.note_phase(self.row, phase)
+    def _parts_of_end(self) -> Sequence[str]:
+        """Once it is healthy: the marker, and away with what is not needed any more. They end by telling the state."""
+        plan = self.plan
+        prune = commands.prune(plan.layout, plan.claim, plan.deploy.environment.keep_releases, plan.spared)
+        # What is not removed now is removed by the next deploy: no reason to fail.
+        return (self._marked("healthy"), f"(\n{prune}\n) || true", states.read_state(plan.layout))
 
-    def _state(self) -> HostState:
-        return commands.parse_state(self._do(commands.read_state(self._plan.layout), "reading the host's state"))
+    # What every kind does.
 
-    def _upload(self) -> None:
-        plan = self._plan
-        has_it = self._has_release()
-        needed = 0 if has_it else plan.archive.size * UNPACKED_RATIO
-        self._do(commands.prepare(plan.layout, plan.claim, needed), "the pre-flight check")
-        self._note(Phase.UPLOADING)
-        if has_it:
-            self._log.say(f"release {plan.number} is here already, digest {plan.archive.digest[:12]} matches")
-        else:
-            self._send()
-        self._do(commands.link_shared(plan.layout, plan.claim, plan.number), "linking shared paths")
+    def _known_state(self) -> HostState:
+        if self._state is None:
+            self.preflight()
+        assert self._state is not None
+        return self._state
 
-    def _has_release(self) -> bool:
-        plan = self._plan
-        command = commands.has_release(plan.layout, plan.number, plan.archive.digest)
-        return capture(self._connection, command, deadline_seconds=SHORT_SECONDS)[0].succeeded
+    def _send(self, state: HostState, *parts: str, files: Callable[[], Iterable[bytes]] = tuple) -> str:
+        """One script that takes the configuration, and then `files`, over its input.
 
-    def _send(self) -> None:
-        plan = self._plan
-        with plan.archive.open() as file:
-            size = self._connection.put(
-                file,
-                plan.layout.upload(plan.number),
-                mode=0o600,
-                deadline_seconds=UPLOAD_SECONDS,
-                cancelled=plan.cancelled,
-            )
-        digest = plan.archive.digest
-        unpack = commands.unpack(plan.layout, plan.claim, plan.number, digest, plan.archive.root)
-        self._do(unpack, "unpacking the release", UNPACK_SECONDS)
-        self._log.say(f"uploaded {size} bytes, digest {digest[:12]} matches")
+        A release that serves at this moment keeps its configuration until the switch.
+        """
+        plan = self.plan
+        lines = plan.environment_file.count(b"\n")
+        receive = commands.receive_environment(plan.layout, plan.claim, plan.number, lines)
+        place = commands.place_environment(plan.layout, plan.claim, plan.number)
+        script = guarded(plan.layout, plan.claim, receive, *parts, *([] if state.current == plan.number else [place]))
+        return self.do(script, "the upload", UPLOAD_SECONDS, lambda: chain([plan.environment_file], files()))
 
-    def _put_environment(self, state: HostState) -> None:
-        """A release that serves at this moment keeps its configuration until the switch."""
-        plan = self._plan
-        waiting = plan.layout.environment_file(plan.number, plan.claim.deploy)
-        self._connection.put(io.BytesIO(plan.environment_file), waiting, mode=0o600, deadline_seconds=SHORT_SECONDS)
-        if state.current != plan.number:
-            self._place_environment()
+    def _worded(self, lines: Sequence[str]) -> bytes:
+        """What has not been stored yet, and these lines."""
+        text, self._unsaid = self._unsaid + b"".join(map(self._log.line, lines)), b""
+        return text
 
-    def _place_environment(self) -> None:
-        plan = self._plan
-        self._do(commands.place_environment(plan.layout, plan.claim, plan.number), "placing the configuration")
+    def _marked(self, step: str) -> str:
+        plan = self.plan
+        marker = Marker(plan.number, plan.digest, plan.claim.deploy, plan.claim.fence, step)
+        return states.write_marker(plan.layout, marker)
 
     def _switch(self) -> None:
-        plan = self._plan
-        self._note(Phase.SWITCHING)
-        self._place_environment()
-        self._do(commands.switch(plan.layout, plan.claim, plan.number), "switching the `current` link")
-        self._mark("switched")
-        self._log.say(f"current -> releases/{plan.number}")
+        """The switch and the activation are one script; without an activation, the switch and what ends it are one."""
+        self.note(Phase.SWITCHING)
+        if self.plan.spec.activate:
+            parts = (*self._parts_of_switch(), self._marked("switched"))
+            self._step("activate", self.plan.spec.activate, parts, Phase.ACTIVATING, _link(self.plan))
 
-    def _activate(self) -> None:
-        self._note(Phase.ACTIVATING)
-        if self._plan.spec.activate:
-            self._step("activate", self._plan.spec.activate, ACTIVATE_SECONDS)
+    def _settle(self) -> str:
+        """Healthy, marked and cleared; gives the state that the host then tells of itself."""
+        plan, question = self.plan, self._question()
+        parts = () if plan.spec.activate else self._parts_of_switch()
+        end = guarded(plan.layout, plan.claim, *self._parts_of_end())
+        if question is None:
+            return self.do("\n".join((guarded(plan.layout, plan.claim, *parts), end)), "the switch", SETTLE_SECONDS)
+        if parts:
+            self.do(guarded(plan.layout, plan.claim, *parts), "the switch")
+        words = [_link(self.plan)] if parts else []
+        self.note(Phase.HEALTH, *words, f"is it healthy? {question.called}")
+        return self._wait_until_healthy(question, end)
 
-    def _await_health(self) -> None:
-        self._note(Phase.HEALTH)
-        health = self._plan.spec.health
-        if health is None:
-            return
-        question = HealthCheck(
-            url=health.url,
-            command=self._with_environment(health.command) if health.command else None,
-            directory=self._plan.layout.current,
-            timeout_seconds=health.timeout_seconds,
-        )
-        self._log.say(f"is it healthy? {health.url or health.command}")
-        wait_until_healthy(self._connection, question, on_output=self._log.hear, cancelled=self._plan.cancelled)
+    def _wait_until_healthy(self, question: HealthCheck, then: str = "") -> str:
+        """What `then` printed."""
+        hear, cancelled = self._log.hear, self.plan.cancelled
+        return persist(
+            self.plan,
+            lambda: wait_until_healthy(self._connection, question, then=then, on_output=hear, cancelled=cancelled),
+        ).then
 
-    def _mark(self, step: str) -> None:
-        """Tell the host what it has done, and see that it runs what was sent."""
-        plan = self._plan
-        digest = plan.archive.digest
-        marker = Marker(plan.number, digest, plan.claim.deploy, plan.claim.fence, step)
-        self._do(commands.write_marker(plan.layout, marker), "writing the host's marker")
-        state = self._state()
-        if (state.current, state.digest) != (plan.number, digest):
+    def _question(self) -> HealthCheck | None:
+        return question_of(self.plan, self.row, self._directory)
+
+    def _require_ours(self, said: str) -> None:
+        """The host says itself that it runs what was sent to it."""
+        plan, state = self.plan, parse_state(said)
+        if (state.current, state.digest) != (plan.number, plan.digest):
             raise DigestDiffers(
-                f"{self._target.address} runs {_described(state)} instead of release {plan.number},"
-                f" digest {digest[:12]}; somebody else changes {plan.layout.path} on that host."
+                f"{self.address} runs {state} instead of release {plan.number},"
+                f" digest {plan.digest[:12]}; somebody else changes {plan.layout.path} on that host."
             )
 
-    def _prune(self) -> None:
-        """What is not removed now is removed by the next deploy: no reason to fail."""
-        plan = self._plan
-        deploy = plan.deploy
-        spared = [release.number for release in (deploy.release, deploy.replaces) if release]
-        keep = deploy.environment.keep_releases
-        try:
-            printed = self._do(commands.prune(plan.layout, plan.claim, keep, spared), "removing old releases")
-        except CommandFailed as error:
-            printed = told(error)
-        if printed:
-            self._log.say(printed.rstrip())
+    def _succeed(self, last_words: Sequence[str]) -> None:
+        lines = (*last_words, f"release {self.plan.number} is live here")
+        lifecycle.finish_host(self.row, Status.SUCCEEDED, text=self._worded(lines))
 
-    def _step(self, name: str, command: str, deadline_seconds: float) -> None:
-        plan = self._plan
+    def _step(
+        self, name: str, command: str, parts: Sequence[str] = (), phase: Phase | None = None, *words: str
+    ) -> None:
+        """`parts` are done before it, by the same script; then the host is in `phase`, and there are `words` to say."""
+        spec = self.plan.spec
         step = Step(
             name,
-            self._with_environment(command),
-            plan.layout.release(plan.number),
-            deadline_seconds,
+            with_environment(self.plan, self.row, command),
+            self._directory,
+            spec.timeout_seconds,
+            spec.silence_seconds,
             base=self._log.raw_size,
+            before=tuple(parts),
         )
-        self._log.say(f"$ {command}")
-        status = self._perform(step)
+        status = perform(
+            self.plan,
+            lambda: self._connection,
+            self._log,
+            step,
+            on_begun=lambda said: self._begin(phase or self._phase, *words, f"$ {command}"),
+        )
         if status != 0:
-            raise CommandFailed(f"{self._target.address}: {name} ended with status {status}")
+            raise CommandFailed(f"{self.address}: {name} ended with status {status}")
 
-    def _perform(self, step: Step) -> int:
-        """Follow the step to its end, whoever began it, across broken connections."""
-        base = self._do(read_base(self._plan.layout, self._plan.claim, step), "looking for the step").strip()
-        began_at = int(base) if base.isdecimal() else self._log.raw_size
-        with self._log.recording() as recorder:
+    def _begin(self, phase: Phase, *lines: str) -> None:
+        self.has_begun = True
+        self.note(phase, *lines)
 
-            def cancelled() -> bool:
-                recorder.feed(b"")  # several times a second: what waits in the recorder is then shown
-                return self._plan.cancelled()
+    def _run_failure_hooks(self) -> None:
+        """The reason why the host failed stays the one that counts."""
+        try:
+            self.run_hooks("failure")
+        except (UserError, SystemFault, CommandCancelled) as error:
+            self.note(self._phase, told(error))
 
-            for attempt in range(RECONNECTIONS + 1):
-                try:
-                    return run_step(
-                        self._connection,
-                        self._plan.layout,
-                        self._plan.claim,
-                        step,
-                        offset=recorder.raw_fed - began_at,
-                        on_output=recorder.feed,
-                        cancelled=cancelled,
-                    )
-                except ConnectionLost:
-                    if attempt == RECONNECTIONS or self._plan.abandoned.is_set():
-                        raise
-        raise AssertionError("a step is performed at least once")
-
-    def _with_environment(self, command: str) -> str:
-        """The command sees the configuration as variables, and which release and deploy it belongs to."""
-        plan = self._plan
-        waiting = plan.layout.environment_file(plan.number, plan.claim.deploy)
-        files = (f"{plan.layout.release(plan.number)}/.env", waiting)
-        loads = "".join(f"[ ! -f {quote(file)} ] || . {quote(file)}\n" for file in files)
-        facts = f"SLIPWAY_RELEASE={plan.number} SLIPWAY_DEPLOY={plan.deploy.number}\n"
-        return f"set -a\n{loads}{facts}set +a\n{command}"
+    @property
+    def _phase(self) -> Phase:
+        return Phase(self.row.phase)
 
 
-def status_of(error: Exception) -> Status:
-    """failed: the person's code or host said no. errored: our machinery broke, or nobody knows."""
-    if isinstance(error, CommandCancelled):
-        return Status.CANCELLED
-    return Status.FAILED if isinstance(error, UserError) else Status.ERRORED
-
-
-def _described(state: HostState) -> str:
-    return f"release {state.current}, digest {state.digest[:12]}" if state.current else "no release yet"
+def _link(plan: Plan) -> str:
+    return f"current -> releases/{plan.number}"

@@ -33,13 +33,18 @@ def _on_transition(transition: Transition, subject: Stateful, **_: Any) -> None:
     is_ours = transition.subject_kind == "stage" and jobs.goes_on_with(transition.subject_id)
     if following is not None and not is_ours:
         bell.ring(*following, transition.subject_id)
-    if isinstance(subject, Deploy) and transition.to_status in FINAL:
+    if isinstance(subject, Deploy) and _leaves_its_environment(subject):
         _ring_next_deploy(subject)
 
 
-def _ring_next_deploy(ended: Deploy) -> None:
+def _leaves_its_environment(deploy: Deploy) -> bool:
+    """It has ended, or waits and has touched nothing: one that waits in its middle keeps the others out."""
+    return deploy.status in FINAL or (deploy.status == Status.BLOCKED and deploy.started_at is None)
+
+
+def _ring_next_deploy(left: Deploy) -> None:
     """The environment is free: whoever stands at the head of its queue may begin."""
-    waiting = Deploy.objects.filter(environment=ended.environment_id, status=Status.QUEUED)
+    waiting = Deploy.objects.filter(environment=left.environment_id, status=Status.QUEUED)
     first = waiting.order_by("-priority", "pk").values_list("pk", flat=True).first()
     if first is not None:
         bell.ring(Line.DEPLOY, jobs.run_deploy, first)

@@ -14,8 +14,9 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import close_old_connections
 
+from pipelines.deploys import inspections, releases
 from pipelines.deploys import lifecycle as deploys
-from pipelines.deploys import releases
+from pipelines.deploys.requests import replaces_machines
 from pipelines.errors import LostRace, PipelineError, SystemFault, told
 from pipelines.probes import lifecycle as probes_lifecycle
 from pipelines.probes.models import Probe
@@ -70,6 +71,11 @@ def run_deploy(deploy_id: int) -> None:
 
 def answer_probe(probe_id: int) -> None:
     _perform(_probe, probe_id)
+
+
+def inspect(inspection_id: int) -> None:
+    """Compare an environment's hosts with the record, if that is due."""
+    _perform(_inspection, inspection_id)
 
 
 def _take_turns(
@@ -166,7 +172,12 @@ def _deploy(deploy_id: int) -> None:
     from runners.hosts.deploy import run as perform
 
     claim = deploys.claim_deploy(deploy_id, me())
-    end = partial(deploys.finish_deploy, claim.deploy, Status.ERRORED)
+
+    def end(why: str) -> None:
+        if replaces_machines(claim.deploy):
+            why += "; nothing was done about its machines: look in the cloud which of them run"
+        deploys.finish_deploy(claim.deploy, Status.ERRORED, why)
+
     _carry_out(claim.deploy, partial(perform, claim), end, partial(deploys.let_go, claim.deploy))
 
 
@@ -183,6 +194,18 @@ def _probe(probe_id: int) -> None:
         probes_lifecycle.refuse(probe, SystemFault(why))
 
     _carry_out(probe, story, end, partial(probes_lifecycle.let_go, probe))
+
+
+def _inspection(inspection_id: int) -> None:
+    from runners.hosts import inspection as story
+
+    claimed = inspections.claim(inspection_id)
+    try:
+        story.inspect(claimed)
+    except LostRace:
+        raise
+    except PipelineError as error:
+        inspections.fail(claimed, told(error))
 
 
 def _answer(probe: Probe, find: Callable[[Probe], Any]) -> None:

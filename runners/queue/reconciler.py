@@ -1,13 +1,16 @@
 """Looks at the rows and rings for whatever is due: a lost signal costs seconds, never a run."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 import redis
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from pipelines.deploys import releases
+from pipelines.deploys import inspections, releases, waits
+from pipelines.deploys import queue as deploy_queue
 from pipelines.deploys.models import Deploy
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Probe
@@ -22,13 +25,16 @@ from runners.queue.queues import Line, ring_once
 AT_MOST = 50  # rings of one kind at a time; workers look for more when they are done
 RELEASE_WINDOW = timedelta(hours=1)
 
+logger = logging.getLogger(__name__)
+
 
 def reconcile(connection: redis.Redis) -> int:
     """One look; returns how often it rang. Idempotent, and harmless when several processes do it at once."""
     probes.abandon_expired()
-    for run_id in runs.unsettled():
-        runs.settle(run_id)
+    _settle_runs()
     runs.make_room()
+    waits.wake()
+    deploy_queue.settle_all()
     return sum(
         ring_once(connection, line, job, rows, at_most=AT_MOST, first=first)
         for line, job, rows, first in (
@@ -37,10 +43,25 @@ def reconcile(connection: redis.Redis) -> int:
             (Line.PLAN, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
             (Line.CONTROL, jobs.release_run, _unreleased(), False),
             (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
+            (Line.CONTROL, jobs.inspect, inspections.due(_inspections_at_once()), False),
             (Line.STAGE, jobs.run_stage, turns.due_stages(AT_MOST), False),
             (Line.DEPLOY, jobs.run_deploy, _heads(), False),
         )
     )
+
+
+def _settle_runs() -> None:
+    """What fails with one run is logged, and keeps neither other runs nor deploys."""
+    for run_id in runs.unsettled():
+        try:
+            runs.settle(run_id)
+        except Exception:
+            logger.exception("run %s cannot be settled and will be tried again", run_id)
+
+
+def _inspections_at_once() -> int:
+    """One control worker is left to whatever else there is to do."""
+    return max(1, settings.SLIPWAY_CONTROL_WORKERS - 1)
 
 
 def _ids(rows: QuerySet[Any]) -> list[int]:
@@ -53,17 +74,18 @@ def _lost(rows: QuerySet[Any, int]) -> list[int]:
 
 
 def _unreleased() -> list[int]:
-    """Green runs that could have a release and have none, of the newest: one that lacks the artifact never gets any."""
+    """Green runs that could have a release and have none, of the newest: one that lacks what it ships gets none."""
     recent = timezone.now() - RELEASE_WINDOW
     green = Run.objects.filter(status=Status.SUCCEEDED, finished_at__gte=recent, release=None)
     deployable = green.filter(deploy_spec__isnull=False).order_by("-pk")[:AT_MOST]
-    return sorted(run.pk for run in deployable if releases.deployed_artifact(run) is not None)
+    return sorted(run.pk for run in deployable if releases.cargo_of(run) is not None)
 
 
 def _heads() -> list[int]:
-    """The head of the queue of each environment where nothing runs."""
-    busy = Deploy.objects.filter(status=Status.RUNNING).values("environment")
-    waiting = Deploy.objects.filter(status=Status.QUEUED).exclude(environment__in=busy)
+    """The head of the queue of each environment: what has begun and may go on, or, where nothing has, the first."""
+    begun = Deploy.objects.exclude(started_at=None).filter(finished_at=None)
+    may_begin = Q(started_at__isnull=False) | ~Q(environment__in=begun.values("environment"))
+    waiting = Deploy.objects.filter(may_begin, status=Status.QUEUED)
     heads: dict[int, int] = {}
     for row_id, environment_id in waiting.order_by("-priority", "pk").values_list("pk", "environment"):
         heads.setdefault(environment_id, row_id)

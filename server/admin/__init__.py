@@ -2,9 +2,33 @@
 
 from django.contrib import admin
 
-from server.admin import agreements, deploys, people, projects, records, registries, reports, roster, stages
+from server.admin import (
+    agreements,
+    deploys,
+    environments,
+    people,
+    projects,
+    protection,
+    records,
+    registries,
+    reports,
+    roster,
+    stages,
+)
 
-__all__ = ["agreements", "deploys", "people", "projects", "records", "registries", "reports", "roster", "stages"]
+__all__ = [
+    "agreements",
+    "deploys",
+    "environments",
+    "people",
+    "projects",
+    "protection",
+    "records",
+    "registries",
+    "reports",
+    "roster",
+    "stages",
+]
 
 admin.site.site_header = "Slipway"
 admin.site.site_title = "Slipway admin"

@@ -5,7 +5,7 @@ from django.contrib import admin
 from pipelines.audit.models import Act
 from pipelines.deploys.models import Configuration, Deploy, Host, HostDeploy, Release
 from pipelines.logs.models import Chunk, Log
-from pipelines.outbox.models import Message
+from pipelines.outbox.models import Message, Notice
 from pipelines.probes.models import Probe
 from pipelines.runs.models import Artifact, Attempt, Event, Poll, Run, Stage, Step, Tip
 from pipelines.states.models import Transition
@@ -128,10 +128,16 @@ class TransitionAdmin(Record):
 
 @admin.register(Message)
 class MessageAdmin(Record):
-    list_display = ("transition", "channel", "due_at", "attempts", "sent_at", "given_up_at", "error")
+    list_display = ("transition", "notice", "channel", "due_at", "attempts", "sent_at", "given_up_at", "error")
     list_filter = ("channel",)
     search_fields = ("error",)
-    list_select_related = ("transition",)
+    list_select_related = ("transition", "notice")
+
+
+@admin.register(Notice)
+class NoticeAdmin(Record):
+    list_display = ("topic", "subject_kind", "subject_id", "at")
+    list_filter = ("topic",)
 
 
 @admin.register(Act)

@@ -59,6 +59,8 @@ def concerned(changed: Model) -> list[Subject]:
         return [*places, Subject("project", changed.environment.project_id)]
     if isinstance(changed, HostDeploy):
         return [Subject("deploy", changed.deploy_id), Subject("environment", changed.deploy.environment_id)]
+    if isinstance(changed, Environment):
+        return [Subject("environment", changed.pk), Subject("project", changed.project_id)]
     return [Subject("probe", changed.pk)] if isinstance(changed, Probe) else []
 
 

@@ -9,14 +9,19 @@ from django.db import close_old_connections, connections
 from pipelines.errors import told
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
-from server.notifications import chat
+from server.notifications import chat, mail
 from server.notifications.errors import NotifyError, Refused
-from server.scm import statuses
+from server.scm import deployments, statuses
 
 PAUSE_SECONDS = 1.0  # between two looks at an empty outbox
 
 Sender = Callable[[Message], None]
-SENDERS: Mapping[Channel, Sender] = {Channel.COMMIT_STATUS: statuses.send, Channel.CHAT: chat.send}
+SENDERS: Mapping[Channel, Sender] = {
+    Channel.COMMIT_STATUS: statuses.send,
+    Channel.DEPLOYMENT: deployments.send,
+    Channel.CHAT: chat.send,
+    Channel.MAIL: mail.send,
+}
 
 logger = logging.getLogger(__name__)
 

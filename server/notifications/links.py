@@ -9,3 +9,11 @@ def run_url(project: str, number: int) -> str:
 
 def deploy_url(project: str, number: int) -> str:
     return f"{settings.SLIPWAY_URL}/projects/{project}/deploys/{number}/"
+
+
+def environment_url(project: str, environment: str) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/environments/{environment}/"
+
+
+def hosts_url(project: str, environment: str) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/environments/{environment}/hosts/"

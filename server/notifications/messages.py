@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from server.notifications.words import Cause, Words
+
 Block = dict[str, Any]
 
 _MAX_FIELD = 300  # characters of one text of somebody else's
 _MAX_TAIL = 2500  # characters of a log's end
 _TAIL_LINES = 15
-_MAX_HOSTS = 10  # named one by one
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -21,14 +22,6 @@ class ChatMessage:
 
     text: str
     blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """The stage or host that did not succeed, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +41,6 @@ class BrokenRun:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndedDeploy:
-    """A deploy or rollback that has its verdict; `undone_by` is the rollback that follows by itself."""
-
-    project: str
-    environment: str
-    number: int
-    status: str
-    is_rollback: bool
-    release: int
-    short_sha: str
-    title: str
-    asked_by: str
-    why: str
-    reason: str
-    hosts: int
-    bad_hosts: tuple[Cause, ...]
-    undone_by: int | None
-    undone_to: int | None
-    url: str
-
-
 def broken_run(run: BrokenRun) -> ChatMessage:
     headline = f"{escape(run.project)}: run {run.number} {run.status} on {escape(run.ref_name)}"
     stages = [f"• *{escape(cause.name)}*: {escape(cause.reason) or run.status}" for cause in run.causes]
@@ -84,55 +55,35 @@ def broken_run(run: BrokenRun) -> ChatMessage:
     return ChatMessage(f"{headline}: {escape(cause)}" if cause else headline, tuple(blocks))
 
 
-def ended_deploy(deploy: EndedDeploy) -> ChatMessage:
-    headline = _deploy_headline(deploy)
-    lines = [f"*{headline}*", f"{deploy.short_sha} {escape(deploy.title)}"]
-    if deploy.reason:
-        lines.append(escape(deploy.reason))
-    lines += [f"• *{escape(host.name)}*: {escape(host.reason)}" for host in deploy.bad_hosts[:_MAX_HOSTS]]
-    if len(deploy.bad_hosts) > _MAX_HOSTS:
-        lines.append(f"• and {len(deploy.bad_hosts) - _MAX_HOSTS} hosts more")
-    return ChatMessage(_with_cause(headline, deploy), (_section("\n".join(lines)), _context(_asked(deploy))))
+def chat(said: Words) -> ChatMessage:
+    """Any other message, as a channel reads it."""
+    headline = escape(said.headline)
+    shown = "\n".join([f"*{headline}*", *(_line(line) for line in said.lines)])
+    notes = " · ".join([*(escape(note) for note in said.notes), _link(said.url, escape(said.link))])
+    text = f"{headline}: {escape(said.cause)}" if said.cause else headline
+    return ChatMessage(text, (_section(shown), _context(notes)))
+
+
+def plain(text: str) -> str:
+    """Somebody else's text on one line, without what is not seen, no more of it than is read."""
+    seen = " ".join(_UNSEEN.sub(" ", text[: 4 * _MAX_FIELD]).split())
+    return seen if len(seen) <= _MAX_FIELD else seen[: _MAX_FIELD - 1] + "…"
 
 
 def escape(text: str) -> str:
     """Somebody else's text as plain words: no link, no mention, no line of its own, no more than is read."""
-    seen = " ".join(_UNSEEN.sub(" ", text[: 4 * _MAX_FIELD]).split())
-    cut = seen if len(seen) <= _MAX_FIELD else seen[: _MAX_FIELD - 1] + "…"
-    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def tail_of(output: str) -> str:
     """The last lines of a log without its colours; of a line that was drawn over, what stood there last."""
-    plain = _ESCAPE_SEQUENCE.sub("", output)
-    lines = [_UNSEEN.sub("\ufffd", line.rstrip("\r").rpartition("\r")[2]).rstrip() for line in plain.split("\n")]
+    uncoloured = _ESCAPE_SEQUENCE.sub("", output)
+    lines = [_UNSEEN.sub("\ufffd", line.rstrip("\r").rpartition("\r")[2]).rstrip() for line in uncoloured.split("\n")]
     return "\n".join([line for line in lines if line][-_TAIL_LINES:])
 
 
-def _deploy_headline(deploy: EndedDeploy) -> str:
-    place = f"{escape(deploy.project)}: {escape(deploy.environment)}"
-    if deploy.is_rollback and deploy.status == "succeeded":
-        return f"{place} is rolled back to release {deploy.release}"
-    if deploy.status == "succeeded":
-        return f"{place} runs release {deploy.release}, on {_count(deploy.hosts)}"
-    what = "rollback" if deploy.is_rollback else "deploy"
-    return f"{place}: {what} {deploy.number} of release {deploy.release} {deploy.status}"
-
-
-def _with_cause(headline: str, deploy: EndedDeploy) -> str:
-    cause = next((f"{host.name}: {host.reason}" for host in deploy.bad_hosts), deploy.reason)
-    return headline if deploy.status == "succeeded" or not cause else f"{headline}: {escape(cause)}"
-
-
-def _asked(deploy: EndedDeploy) -> str:
-    who = f"asked for by {escape(deploy.asked_by)}" if deploy.asked_by else "by Slipway itself"
-    why = f", {escape(deploy.why)}" if deploy.why else ""
-    follows = f" · deploy {deploy.undone_by} brings release {deploy.undone_to} back" if deploy.undone_by else ""
-    return f"{who}{why}{follows} · {_link(deploy.url, f'Deploy {deploy.number}')}"
-
-
-def _count(hosts: int) -> str:
-    return "1 host" if hosts == 1 else f"{hosts} hosts"
+def _line(line: str | Cause) -> str:
+    return escape(line) if isinstance(line, str) else f"• *{escape(line.name)}*: {escape(line.reason)}"
 
 
 def _link(url: str, name: str) -> str:

@@ -7,9 +7,9 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from pipelines.deploys import queries as deploys
 from pipelines.deploys.models import Deploy
-from pipelines.deploys.queries import Shelf
+from pipelines.deploys.reads import queries as deploys
+from pipelines.deploys.reads.queries import Shelf
 from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs.models import Run

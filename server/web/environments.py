@@ -1,96 +1,168 @@
-"""An environment's page: what is live, how to undo it, what could come next."""
+"""An environment's page: what is live, how to undo it, what waits, what keeps deploys away, what could come next."""
 
-from django.contrib import messages
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.shortcuts import render
+from django.utils import timezone
 
-from pipelines.deploys import queries, requests, rollbacks
-from pipelines.deploys.models import Deploy, Environment
-from pipelines.errors import UserError
+from pipelines.audit.actors import number_of
+from pipelines.deploys import approvals, followups, locks, queue, rollbacks
+from pipelines.deploys.models import Configuration, Deploy, Environment, Freeze, Inspection, Waits
+from pipelines.deploys.protection import freezes
+from pipelines.deploys.queue import Place
+from pipelines.deploys.reads import bands, likeness, queries, ways
+from pipelines.deploys.reads.queries import Change, Stand
+from pipelines.spec.cron import zone_named
+from pipelines.spec.installation import StrategySpec
 from server import access
-from server.access import Act
-from server.web import fetching, permissions, pictures, sentences
-from server.web.drawings.ruler import Ruler
+from server.access import Person
+from server.web import codehosts, environment_acts, fetching, permissions, pictures, sentences
+from server.web.drawings import lanes
+from server.web.drawings.lanes import Lane
+
+NAMED = 4  # hosts that are told of above the fold
+VERSIONS = 6  # of the configuration
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """A host with its last day."""
+
+    stand: Stand
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A place in the queue.
+
+    `why_not`: why this person's approval of it would not count; `plan`: the hash of what it would be given to.
+    """
+
+    place: Place
+    asks: bool
+    why_not: str
+    plan: str
+    can_go_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of the plain values, and how it differs from the one before it."""
+
+    row: Configuration
+    changes: Sequence[Change]
+    is_live: bool
 
 
 @login_required
 def environment(request: HttpRequest, project: str, name: str) -> HttpResponse:
     found = fetching.environment(request, project, name)
-    hosts = queries.hosts(found)
-    waiting = queries.waiting(found)
+    stands, waiting, live = queries.hosts(found), queries.waiting(found), queries.live_deploy(found)
+    shelf = queries.shelves([found.project], 13)[found.project_id]
+    under_way = rollbacks.under_way(waiting)
+    way = ways.way_back(found, fetching.whole_number(request.GET.get("to")), access.actor(request.user))
     page = {
         "environment": found,
         "project": found.project,
-        "title": _title(found, hosts, waiting),
-        "siblings": queries.environments(found.project),
-        "live": queries.live_deploy(found),
-        "ruler": _ruler(found),
-        "way": queries.way_back(found, fetching.whole_number(request.GET.get("to"))),
-        "hosts": hosts,
-        "healthy": sum(stand.host.healthy is True for stand in hosts),
-        "waiting": waiting,
-        "under_way": rollbacks.under_way(waiting),
+        "title": _title(found, stands, waiting),
+        "siblings": shelf.environments,
+        "live": live,
+        "ruler": pictures.ruler(shelf, width=606, pitch=46) if shelf.releases else None,
+        "way": way,
+        "comparison": codehosts.comparison(found.project, way.commits) if way else "",
+        "way_strategy": sentences.strategy(way.strategy) if way else "",
+        "under_way": under_way,
+        "stop_for": followups.goes_back_to(under_way) if under_way else None,
         "history": queries.history(found),
         "deploys": queries.deploys_to(found),
+        "lock_seconds": environment_acts.LOCK_SECONDS,
         "not_allowed": permissions.of(request.user, found.project),
         "subjects": f"environment:{found.pk} project:{found.project_id}",
+        **_hosts(found, stands),
+        **_protection(found, request.user),
+        **_rules(found, live.configuration if live else None),
     }
     return render(request, "environment.html", page)
 
 
-@login_required
-@require_POST
-def deploy(request: HttpRequest, project: str, name: str) -> HttpResponse:
-    found = fetching.environment(request, project, name, Act.DEPLOY)
-    release = get_object_or_404(found.project.releases, number=_number(request))
-    try:
-        made = requests.request(found, release, access.actor(request.user), request.POST.get("why", ""))
-    except UserError as error:
-        return _refused(request, found, error)
-    return redirect("deploy", project, made.number)
-
-
-@login_required
-@require_POST
-def roll_back(request: HttpRequest, project: str, name: str) -> HttpResponse:
-    found = fetching.environment(request, project, name, Act.ROLL_BACK)
-    release = get_object_or_404(found.project.releases, number=_number(request))
-    try:
-        _check_seen(found, fetching.whole_number(request.POST.get("live")))
-        made = rollbacks.roll_back(found, release, access.actor(request.user), request.POST.get("why", ""))
-    except UserError as error:
-        return _refused(request, found, error)
-    return redirect("deploy", project, made.number)
-
-
-class Moved(UserError):
-    """What is live is not what the person was shown; they have to look again."""
-
-
-def _check_seen(environment: Environment, seen: int | None) -> None:
-    live = environment.current.number if environment.current else None
-    if seen != live:
-        raise Moved(f"{environment.name} runs release {live} now, not {seen}: look again, then decide")
-
-
-def _number(request: HttpRequest) -> int:
-    return fetching.whole_number(request.POST.get("release")) or 0
-
-
-def _refused(request: HttpRequest, environment: Environment, error: UserError) -> HttpResponse:
-    messages.error(request, f"Nothing was started: {error}.")
-    return redirect("environment", environment.project.name, environment.name)
-
-
-def _title(environment: Environment, hosts: list[queries.Stand], waiting: list[Deploy]) -> str:
+def _title(environment: Environment, hosts: Sequence[Stand], waiting: Sequence[Deploy]) -> str:
     live = environment.current.number if environment.current else None
     unhealthy = sum(stand.host.healthy is False for stand in hosts)
-    running = [f"{deploy.kind} {deploy.number}" for deploy in waiting if deploy.status == "running"]
-    return sentences.environment(environment.name, live, unhealthy, "".join(running[:1]))
+    drifted = sum(bool(stand.host.drift) for stand in hosts)
+    running = [f"{deploy.kind} {deploy.number}" for deploy in waiting if deploy.started_at]
+    return sentences.environment(environment.name, live, unhealthy, "".join(running[:1]), drifted)
 
 
-def _ruler(environment: Environment) -> Ruler | None:
-    shelf = queries.shelves([environment.project], 13)[environment.project_id]
-    return pictures.ruler(shelf, width=606, pitch=46) if shelf.releases else None
+def _hosts(environment: Environment, stands: Sequence[Stand]) -> Mapping[str, Any]:
+    days = bands.of_environment(environment, [stand.host for stand in stands])
+    tones = lanes.tones(list(days.values()))
+    ailing = [stand for stand in stands if stand.host.healthy is False]
+    drifted = [stand for stand in stands if stand.host.drift and stand.host.healthy is not False]
+    return {
+        "hosts": [HostRow(one, lanes.draw(one.host.name, days[one.host.pk], tones)) for one in stands],
+        "tones": lanes.legend(tones),
+        "axis": lanes.axis(timezone.now()),
+        "healthy": sum(stand.host.healthy is True for stand in stands),
+        "ailing": ailing[:NAMED],
+        "drifted": drifted[:NAMED],
+        "odd": likeness.odd_ones(stand.host for stand in stands),
+        "unseen": len(ailing[NAMED:]) + len(drifted[NAMED:]),
+        "inspection_error": Inspection.objects.filter(environment=environment).values_list("error", flat=True).first(),
+    }
+
+
+def _protection(environment: Environment, person: Person) -> Mapping[str, Any]:
+    now = timezone.now()
+    return {
+        "places": [_place(one, person) for one in queue.places(environment)],
+        "locks": locks.held(environment),
+        "is_own_pause": number_of(environment.paused_by) == person.pk,
+        "frozen": _on_clocks(freezes.in_force(environment, now)),
+        "coming": _on_clocks(freezes.coming(environment, now)[:3]),
+    }
+
+
+def _on_clocks(found: Sequence[tuple[Freeze, datetime]]) -> list[tuple[Freeze, datetime]]:
+    """Each moment as the clocks of its freeze show it."""
+    return [(freeze, at.astimezone(zone_named(freeze.timezone))) for freeze, at in found]
+
+
+def _place(place: Place, person: Person) -> Waiting:
+    deploy = place.deploy
+    asks = deploy.started_at is None and deploy.waits_for == Waits.APPROVAL
+    return Waiting(
+        place=place,
+        asks=asks,
+        why_not=permissions.word(person, deploy) if asks and isinstance(person, User) else "",
+        plan=approvals.plan_of(deploy) if asks else "",
+        can_go_first=deploy.started_at is None and place.position > 1,
+    )
+
+
+def _rules(environment: Environment, live: Configuration | None) -> Mapping[str, Any]:
+    rows = list(environment.configurations.order_by("-version")[: VERSIONS + 1])
+    before = [*rows[1:], None][: len(rows)]
+    versions = [
+        Version(row, queries.changes(former.values if former else {}, row.values), row == live)
+        for row, former in zip(rows, before, strict=True)
+    ]
+    own = StrategySpec.from_json(environment.strategy) if environment.strategy else None
+    return {
+        "versions": versions[:VERSIONS],
+        "secrets": environment.secrets.count(),
+        "alarms": list(environment.alarms.order_by("name")),
+        "rules": {"strategy": sentences.strategy(own) if own else "", "failures": _failures(environment)},
+    }
+
+
+def _failures(environment: Environment) -> str:
+    failed = "no failure" if environment.max_failures in ("0", "0%") else f"{environment.max_failures} may fail"
+    away = environment.max_unreachable
+    return f"{failed} allowed" if away in ("0", "0%") else f"{failed}, {away} may be out of reach"

@@ -2,8 +2,8 @@
 
 from django.http import Http404, HttpRequest
 
-from pipelines.deploys import queries as deploys
 from pipelines.deploys.models import Deploy, Environment
+from pipelines.deploys.reads import queries as deploys
 from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs.models import Run
@@ -30,7 +30,9 @@ def run(request: HttpRequest, name: str, number: int, act: Act = Act.VIEW) -> Ru
 
 def environment(request: HttpRequest, project_name: str, name: str, act: Act = Act.VIEW) -> Environment:
     """As `project`."""
-    found = project(request, project_name, act).environments.select_related("project", "current__run", "credential")
+    found = project(request, project_name, act).environments.select_related(
+        "project", "current__run", "credential", "after", "approver_team"
+    )
     environment = found.filter(name=name).first()
     if environment is None:
         raise Http404

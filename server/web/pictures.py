@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from pipelines.deploys.queries import Shelf
+from pipelines.deploys.reads.queries import Shelf
 from pipelines.runs.models import Run, Stage
 from pipelines.states.status import BAD, FINAL, Status
 from server.web.drawings import graph as graphs

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from pipelines.deploys import queries as deploys
+from pipelines.deploys.reads import queries as deploys
 from pipelines.projects.models import Project
 from pipelines.runs import polling
 from pipelines.runs import queries as runs

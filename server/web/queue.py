@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from pipelines.deploys.models import Deploy
+from pipelines.deploys.models import Deploy, Waits
 from pipelines.projects.models import Project
 from pipelines.runs import queries, waiting
 from pipelines.runs.models import Run, Stage
@@ -23,12 +23,19 @@ from server.web import fleets, sentences
 from server.web.fleets import Fleet
 
 SHOWN = 200  # of each kind
+_PEOPLE = {  # what a deploy may wait for that people have to do
+    Waits.MIGRATION: "a look at a migration",
+    Waits.APPROVAL: "approval",
+    Waits.HOSTS: "a look at its hosts",
+    Waits.PAUSE: "somebody to go on",
+    Waits.BREACH: "a decision",
+}
 _WAITS = Q(status__in=[Status.QUEUED, Status.BLOCKED])
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A run, stage or deploy that has not begun; `title` says what of, `why` is a short phrase."""
+    """A run, stage or deploy that waits; `title` says what of, `why` is a short phrase, `wants` what of people."""
 
     status: str
     project: Project
@@ -37,6 +44,7 @@ class Waiting:
     title: str
     why: str
     since: datetime | None
+    wants: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +85,12 @@ def waiting_in(projects: Sequence[Project], limit: int, fleet: Fleet) -> Queue:
     why = waiting.waiting(shown, fleet)
     since = queries.waits_since(shown)
     waits = [_stage(stage, why, since) for stage in shown]
+    behind = [*map(_deploy, deploys.select_related("environment__project", "release").order_by("pk")[: 2 * limit])]
     waits = [*map(_run, runs.select_related("project").order_by("pk")[:limit]), *waits]
-    behind = deploys.select_related("environment__project", "release").order_by("pk")[:limit]
     return Queue(
         ready=[one for one in waits if one.status == Status.QUEUED],
-        people=[one for one in waits if one.status == Status.BLOCKED],
-        deploys=[_deploy(deploy) for deploy in behind],
+        people=[one for one in (*behind, *waits) if one.status == Status.BLOCKED and one.wants][:limit],
+        deploys=[one for one in behind if not one.wants][:limit],
         total=_count(runs, stages, deploys),
     )
 
@@ -130,7 +138,8 @@ def _title(found: Queue) -> str:
 def _run(run: Run) -> Waiting:
     why = "somebody has to let this fork's commit in" if run.status == Status.BLOCKED else "waits to be planned"
     url = reverse("run", args=[run.project.name, run.number])
-    return Waiting(run.status, run.project, f"run {run.number}", url, run.title or run.ref_name, why, run.created_at)
+    name, wants = f"run {run.number}", "a look at its commit" if run.status == Status.BLOCKED else ""
+    return Waiting(run.status, run.project, name, url, run.title or run.ref_name, why, run.created_at, wants)
 
 
 def _stage(stage: Stage, why: Mapping[int, str], since: Mapping[int, datetime]) -> Waiting:
@@ -138,12 +147,14 @@ def _stage(stage: Stage, why: Mapping[int, str], since: Mapping[int, datetime]) 
     url = f"{reverse('run', args=[run.project.name, run.number])}?{urlencode({'stage': stage.name})}"
     told = why.get(stage.pk) or "next for a free runner"
     name = f"run {run.number}, {stage.name}"
-    return Waiting(stage.status, run.project, name, url, run.title or run.ref_name, told, since.get(stage.pk))
+    title = run.title or run.ref_name
+    return Waiting(stage.status, run.project, name, url, title, told, since.get(stage.pk), "approval")
 
 
 def _deploy(deploy: Deploy) -> Waiting:
     project = deploy.environment.project
     url = reverse("deploy", args=[project.name, deploy.number])
     title = f"release {deploy.release.number} → {deploy.environment.name}"
-    why = f"its turn in {deploy.environment.name}"
-    return Waiting(deploy.status, project, f"{deploy.kind} {deploy.number}", url, title, why, deploy.created_at)
+    why = (deploy.reason if deploy.waits_for else "") or f"its turn in {deploy.environment.name}"
+    wants = _PEOPLE.get(Waits(deploy.waits_for), "") if deploy.waits_for else ""
+    return Waiting(deploy.status, project, f"{deploy.kind} {deploy.number}", url, title, why, deploy.created_at, wants)

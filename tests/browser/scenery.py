@@ -10,8 +10,6 @@ from pipelines.deploys import releases
 from pipelines.deploys.lifecycle import Listed
 from pipelines.deploys.models import Deploy, Environment, EnvironmentSecret, Host, Phase, Release
 from pipelines.logs.models import Log
-from pipelines.probes import lifecycle as probes
-from pipelines.probes.models import Kind
 from pipelines.projects.models import Project, Role
 from pipelines.runs import lifecycle
 from pipelines.runs.models import Event, EventKind, Run
@@ -19,7 +17,8 @@ from pipelines.spec.errors import SpecError
 from pipelines.spec.parser import parse
 from pipelines.states.status import Status
 from tests import factories
-from tests.browser import language, pasts, prints
+from tests.browser import language, operations, pasts, prints
+from tests.browser.lookouts import look_at_hosts
 
 MINUTE, HOUR = 60, 3600
 SPEC = """\
@@ -96,7 +95,7 @@ def build() -> Scenery:
     running = _run_under_way(shop)
     waiting = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="", author="", actor="dana")
     pasts.move_run(waiting, 40, 0)
-    _look_at_hosts(production)
+    look_at_hosts(production)
     newest = Event.objects.get(run=running)
     place = "/projects/shop/environments"
     return Scenery(
@@ -119,6 +118,7 @@ def build() -> Scenery:
             "account": "/account/",
             "runners": "/runners/",
             **language.build(operator, developer),
+            **operations.build(operator),
         },
     )
 
@@ -251,28 +251,6 @@ def _events(shop: Project) -> None:
     ]
     for place, event in enumerate(told):
         pasts.move_event(event, (15 - place) * 4 * MINUTE)
-
-
-def _look_at_hosts(production: Environment) -> None:
-    """The answers of an inventory and of a scan in which one key changed and one host did not answer."""
-    listed = [(host["name"], host["address"]) for host in production.inventory["hosts"]]
-    found = [{"name": name, "address": address, "external_id": f"i-0aa{address[-2:]}"} for name, address in listed]
-    _answer(Kind.INVENTORY, production, {"hosts": found})
-    keys = [_key(place, known) for place, known in ((1, "same"), (2, "new"), (3, "changed"))]
-    unreachable = [{"address": "10.0.4.14:22", "why": "no answer within 5 s"}]
-    _answer(Kind.HOST_KEYS, production, {"keys": keys, "unreachable": unreachable})
-    factories.make_host_key(production, "10.0.4.11")
-
-
-def _key(place: int, known: str) -> dict[str, object]:
-    seen = {"address": f"10.0.4.1{place}", "port": 22, "known": known}
-    shown = {"key_type": "ssh-ed25519", "public_key": f"AAAA{place}", "fingerprint": f"SHA256:{'abc'[place - 1] * 43}"}
-    return {**seen, **shown}
-
-
-def _answer(kind: Kind, environment: Environment, value: dict[str, object]) -> None:
-    probe = probes.claim(probes.ask(kind, environment.pk, "alice (#1)").pk, "control-1")
-    probes.answer(probe, value)
 
 
 def _payload(title: str) -> dict[str, object]:

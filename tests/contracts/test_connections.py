@@ -1,28 +1,23 @@
 """What every Connection promises, tried on each implementation against a real SSH server."""
 
-import hashlib
-import io
-import stat
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipelines.deploys import credentials
-from runners.hosts.connection import (
+from runners.hosts.ssh.client import Timeouts, connect, load_key
+from runners.hosts.ssh.connection import (
     CommandCancelled,
     CommandFailed,
     CommandTimedOut,
     Connection,
     ConnectionLost,
-    UploadFailed,
     capture,
     check,
 )
-from runners.hosts.ssh import Timeouts, connect, load_key
 from tests.lab.sshd import Sshd, start_sshd
 
 IMPLEMENTATIONS = ["ssh"]
@@ -68,7 +63,7 @@ def test_quotes_newlines_and_dollars_reach_the_command_unchanged(connection: Con
 
 def test_input_reaches_the_command_even_if_it_prints_as_much(connection: Connection) -> None:
     data = b"0123456789abcdef" * (5 * MEGABYTE // 16)
-    result, text = capture(connection, "cat", deadline_seconds=30, stdin=data, cap_bytes=6 * MEGABYTE)
+    result, text = capture(connection, "cat", deadline_seconds=30, stdin=[data], cap_bytes=6 * MEGABYTE)
     assert result.succeeded
     assert text.encode() == data
 
@@ -181,41 +176,3 @@ def test_a_closed_connection_loses_the_outcome(connection: Connection, host: Ssh
 def test_check_names_the_command_that_failed_and_its_last_words(connection: Connection) -> None:
     with pytest.raises(CommandFailed, match="the migration ended with status 4: no such table"):
         check(connection, "echo no such table; exit 4", "the migration", deadline_seconds=5)
-
-
-def test_a_file_is_put_whole_with_its_mode(connection: Connection, tmp_path: Path) -> None:
-    data = bytes(range(256)) * 40_000
-    path = tmp_path / "it's a file"
-    assert connection.put(io.BytesIO(data), str(path), mode=0o600, deadline_seconds=30) == len(data)
-    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(data).digest()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def test_a_file_replaces_another_in_one_step(connection: Connection, tmp_path: Path) -> None:
-    path = tmp_path / "config"
-    path.write_text("old")
-    with path.open() as still_open:
-        connection.put(io.BytesIO(b"new"), str(path), mode=0o644, deadline_seconds=30)
-        assert still_open.read() == "old"
-    assert path.read_text() == "new"
-
-
-def test_an_upload_into_a_missing_directory_says_so(connection: Connection, tmp_path: Path) -> None:
-    with pytest.raises(UploadFailed, match=r"missing/file: .*No such file"):
-        connection.put(io.BytesIO(b"x"), str(tmp_path / "missing/file"), mode=0o644, deadline_seconds=10)
-
-
-def test_a_cancelled_upload_leaves_the_old_file_and_no_rest(connection: Connection, tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-    asked = [0]
-
-    def cancelled() -> bool:
-        asked[0] += 1
-        return asked[0] > 5
-
-    with pytest.raises(CommandCancelled):
-        connection.put(io.BytesIO(bytes(MEGABYTE)), str(path), mode=0o644, deadline_seconds=10, cancelled=cancelled)
-    assert path.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]

@@ -1,142 +1,71 @@
-"""What every InventorySource promises, tried on a fixed list and on a real EC2 API."""
+"""What every InventorySource promises, tried on each kind: the clouds' own clients against APIs that answer."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
-from runners.clouds.inventory import (
-    BadInventory,
-    InventoryFailed,
-    InventoryRefused,
-    InventorySource,
-    NoHosts,
-)
-from runners.clouds.sources import open_inventory
-from tests.lab.cloud import ACCESS_KEY, REGION, SECRET_KEY, Cloud, cloud
-from tests.lab.sshd import free_port
+from runners.clouds.inventory import BadInventory, NoHosts
+from tests.lab import listings
+from tests.lab.listings import HOSTS, Listing
 
-HOSTS = {f"web-{number}": f"127.0.30.{number}" for number in range(1, 13)}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Cloud]:
-    """Twelve running production hosts in three pages of five, one stopped, one in another environment."""
-    with cloud("127.0.0.0/16") as running:
-        for name, address in HOSTS.items():
-            role = "worker" if name.endswith(("11", "12")) else "web"
-            running.start(address, {"Name": name, "env": "prod", "role": role})
-        running.stop(running.start("127.0.30.99", {"Name": "stopped", "env": "prod", "role": "web"}))
-        running.start("127.0.31.1", {"Name": "web-1", "env": "staging"})
-        for number in (1, 2):
-            running.start(f"127.0.32.{number}", {"Name": "twin", "env": "twins"})
-        yield running
+KINDS: dict[str, Callable[[Path], AbstractContextManager[Listing]]] = {
+    "static": lambda directory: listings.static_listing(),
+    "aws": lambda directory: listings.aws_listing(),
+    "gcp": lambda directory: listings.gcp_listing(),
+    "azure": listings.azure_listing,
+    "ansible": listings.ansible_listing,
+}
 
 
-def settings(api: Cloud, **changes: Any) -> dict[str, Any]:
-    return {
-        "region": REGION,
-        "tags": {"env": "prod"},
-        "endpoint_url": api.url,
-        "page_size": 5,
-    } | changes
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Listing, Path]]:
+    directory = tmp_path_factory.mktemp(request.param)
+    with KINDS[request.param](directory) as listing:
+        yield listing, directory
 
 
-SECRET = f"{ACCESS_KEY}:{SECRET_KEY}"
+@pytest.fixture
+def listing(kept: tuple[Listing, Path], settings: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Listing:
+    listed, directory = kept
+    settings.SLIPWAY_INVENTORY_DIRECTORY = directory  # type: ignore[attr-defined]
+    if listed.kind == "azure":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(directory / "lab.pem"))
+    return listed
 
 
-@pytest.fixture(params=["static", "aws"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-def production(kind: str, api: Cloud) -> InventorySource:
-    if kind == "static":
-        entries = [{"name": name, "address": address} for name, address in HOSTS.items()]
-        return open_inventory("static", {"hosts": entries[::-1]})
-    return open_inventory("aws", settings(api), SECRET)
-
-
-def nobody(kind: str, api: Cloud) -> InventorySource:
-    if kind == "static":
-        return open_inventory("static", {"hosts": []})
-    return open_inventory("aws", settings(api, tags={"env": "nothing"}), SECRET)
-
-
-def twins(kind: str, api: Cloud) -> InventorySource:
-    if kind == "static":
-        entries = [{"name": "twin", "address": f"127.0.32.{number}"} for number in (1, 2)]
-        return open_inventory("static", {"hosts": entries})
-    return open_inventory("aws", settings(api, tags={"env": "twins"}), SECRET)
-
-
-def test_all_running_hosts_are_listed_in_the_order_of_their_names(kind: str, api: Cloud) -> None:
-    found = production(kind, api).hosts()
+def test_all_running_hosts_of_all_pages_are_listed_in_the_order_of_their_names(listing: Listing) -> None:
+    found = listing.open("prod").hosts()
     assert {host.name: host.address for host in found} == HOSTS
     assert [host.name for host in found] == [f"web-{number}" for number in range(1, 13)]
 
 
-def test_asking_again_gives_the_same_answer(kind: str, api: Cloud) -> None:
-    source = production(kind, api)
+def test_asking_again_gives_the_same_answer(listing: Listing) -> None:
+    source = listing.open("prod")
     assert source.hosts() == source.hosts()
 
 
-def test_zero_hosts_are_refused(kind: str, api: Cloud) -> None:
+def test_zero_hosts_are_refused(listing: Listing) -> None:
     with pytest.raises(NoHosts, match="lists no running host"):
-        nobody(kind, api).hosts()
+        listing.open("nothing").hosts()
 
 
-def test_hosts_of_one_name_get_names_of_their_own(kind: str, api: Cloud) -> None:
-    names = [host.name for host in twins(kind, api).hosts()]
+def test_hosts_of_one_name_get_names_of_their_own(listing: Listing) -> None:
+    names = [host.name for host in listing.open("twins").hosts()]
     assert len(set(names)) == 2
     assert all(name.startswith("twin-") for name in names)
 
 
-def test_a_misspelt_setting_is_refused(kind: str) -> None:
+def test_every_host_carries_its_group(listing: Listing) -> None:
+    groups = {host.name: host.group for host in listing.open("pair").hosts()}
+    assert groups == {"blue-1": "blue", "blue-2": "blue", "green-3": "green"}
+
+
+def test_hosts_that_are_in_no_group_have_none(listing: Listing) -> None:
+    assert {host.group for host in listing.open("prod").hosts()} == {""}
+
+
+def test_a_misspelt_setting_is_refused(listing: Listing) -> None:
     with pytest.raises(BadInventory, match="unknown key hsots"):
-        open_inventory(kind, {"hsots": []}, SECRET)
-
-
-@pytest.mark.parametrize("secret", ["", SECRET])
-def test_cloud_hosts_carry_the_clouds_own_name(api: Cloud, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    found = open_inventory("aws", settings(api), secret).hosts()
-    assert all(host.external_id.startswith("i-") for host in found)
-    assert len({host.external_id for host in found}) == 12
-
-
-@pytest.mark.parametrize(
-    ("tags", "count"),
-    [
-        ({"env": "prod", "role": "worker"}, 2),
-        ({"env": ["prod", "staging"]}, 13),
-        ({"env": "pro*"}, 12),
-        ({"role": "*"}, 12),
-    ],
-)
-def test_tags_filter_with_lists_and_wildcards(api: Cloud, tags: dict[str, Any], count: int) -> None:
-    assert len(open_inventory("aws", settings(api, tags=tags), SECRET).hosts()) == count
-
-
-def test_a_cloud_that_does_not_answer_fails_as_a_fault_of_the_machinery() -> None:
-    nowhere = f"http://127.0.0.1:{free_port('127.0.0.1')}"
-    settings = {"region": REGION, "tags": {"env": "prod"}, "endpoint_url": nowhere}
-    with pytest.raises(InventoryFailed, match="could not be asked"):
-        open_inventory("aws", settings, SECRET).hosts()
-
-
-def test_missing_credentials_are_refused(api: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(InventoryRefused, match="no credentials"):
-        open_inventory("aws", settings(api)).hosts()
-
-
-def test_a_host_without_the_wanted_address_is_an_error_not_a_gap(api: Cloud) -> None:
-    source = open_inventory("aws", settings(api, address="public"), SECRET)
-    with pytest.raises(BadInventory, match="has no public address"):
-        source.hosts()
+        listing.open("prod", hsots=[])

@@ -20,6 +20,7 @@ class Work(StrEnum):
     CHAINS = "chains"
     SHIPS = "ships"
     BREAKS = "breaks"
+    BAKES = "bakes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ _DOCKER = "runners.containers.docker.DockerExecutor"
 _RUNS = "pipelines.runs.lifecycle"
 _DEPLOYS = "pipelines.deploys.lifecycle"
 _LANE = "runners.hosts.lane.Lane"
-_FAILS, _SHIPS, _BREAKS, _CHAINS = Work.FAILS, Work.SHIPS, Work.BREAKS, Work.CHAINS
+_FAILS, _SHIPS, _BREAKS, _CHAINS, _BAKES = Work.FAILS, Work.SHIPS, Work.BREAKS, Work.CHAINS, Work.BAKES
 _GO = "runners.containers.streams.Live.go"
 
 POINTS = (
@@ -73,13 +74,21 @@ POINTS = (
     Point("run green, no release", "control", _B, "pipelines.deploys.releases.release", _SHIPS, is_short=False),
     Point("release cut", "control", _A, "pipelines.deploys.releases.release", _SHIPS),
     Point("deploy claimed", "deploy", _A, f"{_DEPLOYS}.claim_deploy", _SHIPS, is_short=False),
+    Point("hosts listed, not frozen", "deploy", _A, "pipelines.deploys.admission.admit", _SHIPS, is_short=False),
     Point("hosts frozen", "deploy", _A, f"{_DEPLOYS}.freeze", _SHIPS, is_short=False),
-    Point("one host uploaded to", "deploy", _A, f"{_LANE}.prepare", _SHIPS, is_short=False),
+    Point("one host asked", "deploy", _A, f"{_LANE}.preflight", _SHIPS, is_short=False),
+    Point("one host uploaded to", "deploy", _A, f"{_LANE}.upload", _SHIPS),
     Point("while migrating", "deploy", _A, "runners.hosts.hostlog.HostLog._store", _SHIPS),
     Point("migrated, not noted", "deploy", _B, f"{_DEPLOYS}.note_migrated", _SHIPS),
-    Point("link switched, not noted", "deploy", _B, "runners.hosts.commands.write_marker", _SHIPS),
+    # 2 hosts asked, 2 uploaded to with a note before and after, a migration begun, a switch announced: it is made.
+    Point("link switched, not noted", "deploy", _B, f"{_LANE}.note", _SHIPS, nth=9),
     Point("activated", "deploy", _B, "runners.hosts.lane.wait_until_healthy", _SHIPS, nth=2, is_short=False),
     Point("healthy, no verdict", "deploy", _B, f"{_DEPLOYS}.finish_host", _SHIPS, is_short=False),
+    Point("one of two hosts done", "deploy", _A, f"{_DEPLOYS}.finish_host", _SHIPS, is_short=False),
+    Point("waits, and its worker dies", "deploy", _A, "pipelines.deploys.waits.wait", _BAKES),
+    Point("goes on, nobody asked", "deploy", _A, f"{_DEPLOYS}.claim_deploy", _BAKES, nth=2, is_short=False),
+    Point("baked, not noted", "deploy", _B, f"{_DEPLOYS}.note_baked", _BAKES),
+    Point("baked, next wave not begun", "deploy", _A, f"{_DEPLOYS}.note_baked", _BAKES, is_short=False),
     Point("all hosts done, no verdict", "deploy", _B, f"{_DEPLOYS}.finish_deploy", _SHIPS, is_short=False),
     Point("deploy failed, rollback not begun", "deploy", _A, f"{_DEPLOYS}.finish_deploy", _BREAKS),
 )

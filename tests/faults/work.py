@@ -44,6 +44,10 @@ deploy:
   activate: echo "$SLIPWAY_RELEASE" >>../../activations; echo activating
   health: {command: test -f healthy, timeout: 2s}
 """
+# Longer than a worker sits through.
+_STRATEGY = """\
+  strategy: {waves: [1, rest], bake: 21s}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Task:
 
     @property
     def is_shipped(self) -> bool:
-        return self.work in (Work.SHIPS, Work.BREAKS)
+        return self.work in (Work.SHIPS, Work.BREAKS, Work.BAKES)
 
     @property
     def verdict(self) -> str:
@@ -108,7 +112,8 @@ class Task:
             "CODE": str(self.exit_code),
         }
         before = _BEFORE if self.work is Work.CHAINS else ""
-        return _filled((_SPEC + _DEPLOY if self.is_shipped else _SPEC).replace("@BEFORE@", before), values)
+        deploy = (_DEPLOY if self.is_shipped else "") + (_STRATEGY if self.work is Work.BAKES else "")
+        return _filled((_SPEC + deploy).replace("@BEFORE@", before), values)
 
 
 def migration_output() -> bytes:

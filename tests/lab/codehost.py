@@ -1,4 +1,4 @@
-"""A stand-in for GitHub: real bare repositories, webhooks sent on every push, commit statuses kept."""
+"""A stand-in for GitHub: real bare repositories, webhooks on every push, commit statuses and deployments kept."""
 
 import contextlib
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import payloads
+from tests.lab.deployments import Deployments
 from tests.lab.payloads import ZERO, Movement, Origin
 from tests.lab.stand_in import Answer, Asked, serve
 from tests.lab.webhooks import Delivered, Webhook, deliver
@@ -134,6 +135,7 @@ class CodeHost:
     url: str = ""
     statuses: list[Status] = field(default_factory=list)
     repositories: dict[str, Repository] = field(default_factory=dict)
+    deployments: Deployments = field(default_factory=Deployments)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, full_name: str, webhook: Webhook | None = None) -> Repository:
@@ -152,7 +154,11 @@ class CodeHost:
         return [status.state for status in self.statuses if status.sha == sha]
 
     def answer(self, asked: Asked) -> Answer:
-        """Answer one API call: a status is taken, all else is unknown."""
+        """Answer one API call: statuses and deployments are taken, all else is unknown."""
+        with self._lock:
+            answered = self.deployments.answer(asked, self.repositories)
+        if answered is not None:
+            return answered
         match = _STATUS_PATH.fullmatch(asked.path)
         if asked.method != "POST" or match is None or match["name"] not in self.repositories:
             return Answer(404, {"message": "Not Found"})

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.hosts.connection import Address, HostKey
+from runners.hosts.ssh.connection import Address, HostKey
 
 SSHD = "/usr/sbin/sshd"
 # Each server has a /srv of its own, as each machine has, though they share the rest of the file system.

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -42,14 +43,16 @@ Answering = Callable[[Asked], Answer]
 
 
 @contextlib.contextmanager
-def serve(answering: Answering, address: str = "127.0.0.1") -> Iterator[str]:
+def serve(answering: Answering, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on `address` until the end of the block; gives the URL without a slash at its end."""
     server = ThreadingHTTPServer((address, 0), _handler(answering))
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://{address}:{server.server_port}"
+        yield f"{'https' if tls else 'http'}://{address}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

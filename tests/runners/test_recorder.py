@@ -2,6 +2,7 @@
 
 import resource
 import time
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ class Stored(list[Batch]):
         return b"".join(batch.data for batch in self)
 
 
-def recorder(stored: Stored, *secrets: str, **options: int) -> Recorder:
+def recorder(stored: Stored, *secrets: str, **options: Any) -> Recorder:
     return Recorder(needles_of(secrets), stored.append, steps=2, **options)
 
 

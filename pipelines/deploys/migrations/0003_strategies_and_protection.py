@@ -106,6 +106,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='deploy',
+            name='ailed_at',
+            field=models.DateTimeField(editable=False, help_text='When a host was last found not to be well with what it had made live', null=True),
+        ),
+        migrations.AddField(
+            model_name='deploy',
+            name='migration_begun_at',
+            field=models.DateTimeField(editable=False, help_text='When `migrate` began; empty again once its bad end is known', null=True),
+        ),
+        migrations.AddField(
+            model_name='deploy',
             name='baked_waves',
             field=models.PositiveSmallIntegerField(default=0, editable=False),
         ),
@@ -123,6 +133,16 @@ class Migration(migrations.Migration):
             model_name='deploy',
             name='flips',
             field=models.BooleanField(default=False, help_text='Only turns the traffic back to the other host group'),
+        ),
+        migrations.AddField(
+            model_name='deploy',
+            name='goes_back_because',
+            field=models.CharField(blank=True, editable=False, max_length=300),
+        ),
+        migrations.AddField(
+            model_name='deploy',
+            name='goes_back_for',
+            field=models.CharField(blank=True, editable=False, help_text='Who wants what was live back as soon as it has ended', max_length=150),
         ),
         migrations.AddField(
             model_name='deploy',
@@ -162,7 +182,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='deploy',
             name='waits_for',
-            field=models.CharField(blank=True, choices=[('paused', 'the queue is paused'), ('lock', 'a lock to be released'), ('freeze', 'a freeze to end'), ('before', 'the environment before it'), ('approval', 'people to agree'), ('hosts', 'a person to confirm that hosts are missing'), ('pause', 'a person to go on'), ('bake', 'the hosts so far to stay healthy for a while'), ('breach', 'a person to finish forward or bring back'), ('watch', 'its alarms to stay quiet for a while')], editable=False, max_length=10),
+            field=models.CharField(blank=True, choices=[('paused', 'the queue is paused'), ('lock', 'a lock to be released'), ('freeze', 'a freeze to end'), ('before', 'the environment before it'), ('migration', 'a person to see how a migration ended'), ('approval', 'people to agree'), ('hosts', 'a person to confirm that hosts are missing'), ('pause', 'a person to go on'), ('bake', 'the hosts so far to stay healthy for a while'), ('breach', 'a person to finish forward or bring back'), ('watch', 'its alarms to stay quiet for a while')], editable=False, max_length=10),
         ),
         migrations.AddField(
             model_name='deploy',
@@ -443,5 +463,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='lock',
             index=models.Index(condition=models.Q(('released_at', None)), fields=['environment'], name='lock_held'),
+        ),
+        migrations.AddIndex(
+            model_name='hostdeploy',
+            index=models.Index(condition=models.Q(('switched', True)), fields=['host', 'finished_at'], name='host_switched'),
         ),
     ]

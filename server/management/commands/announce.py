@@ -1,4 +1,4 @@
-"""`manage.py announce`: sends commit statuses and chat messages until it is stopped."""
+"""`manage.py announce`: sends commit statuses, deployments, chat messages and mail until it is stopped."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from server.notifications import announcer
 
 
 class Command(BaseCommand):
-    help = "Sends the messages of the outbox: commit statuses, chat."
+    help = "Sends the messages of the outbox: commit statuses, deployments, chat, mail."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()

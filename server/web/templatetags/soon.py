@@ -19,6 +19,13 @@ def soon(at: datetime) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
 
 
+@register.filter
+def left(until: datetime) -> str:
+    """How long it is still: for 20 s more."""
+    seconds = max((until - timezone.now()).total_seconds(), 0)
+    return f"for {int(seconds)} s more" if seconds < 120 else f"for {round(seconds / 60)} min more"
+
+
 def _day(day: date, today: date) -> str:
     if day == today:
         return "today"

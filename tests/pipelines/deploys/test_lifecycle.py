@@ -418,6 +418,7 @@ def test_the_chat_hears_how_a_deploy_ended_where_a_project_has_one(status: Statu
     environment = make_environment(make_project(chat_channel="#shop"))
     finish_deploy(make_deploy(environment), status)
     message = Message.objects.get()
+    assert message.transition is not None
     assert (message.channel, message.transition.to_status) == (Channel.CHAT, status)
 
 

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from pipelines.deploys import releases, requests
 from pipelines.deploys.models import Deploy, Release
-from pipelines.runs.models import Artifact, EventKind, Run
+from pipelines.runs.models import Artifact, Attempt, EventKind, Run
 from pipelines.states.status import Status
 from tests.factories import (
     SPEC,
@@ -96,6 +96,46 @@ def test_only_the_artifact_of_the_named_path_is_shipped() -> None:
     assert made is not None
     assert made.artifact is not None
     assert made.artifact.path == "dist/"
+
+
+def of_another_kind(section: str) -> Run:
+    """A green run whose release is not files; its build pushed two tags by one digest."""
+    tags = ["registry.example.org:5000/shop:1.2", "registry.example.org:5000/shop"]
+    pack = f"  pack: {{build: {{tags: {tags}, push: true}}}}\n"
+    spec = SPEC[: SPEC.index("deploy:")].replace("  test:\n", f"{pack}  test:\n") + "deploy:\n  path: /srv/shop\n"
+    run = finish_run(make_run(spec=f"{spec}  {section}\n"))
+    attempt = Attempt.objects.get(stage__run=run, stage__name="pack")
+    for tag in tags:
+        Artifact.objects.create(attempt=attempt, path=f"image:{tag}", digest="ab" * 32, size=9, storage_name="")
+    return run
+
+
+def test_a_release_that_is_an_image_bears_the_digest_that_was_pushed() -> None:
+    run = of_another_kind("image: registry.example.org:5000/shop:1.2\n  container: {name: shop}")
+    made = releases.release(run)
+    assert made is not None
+    assert made.image == f"registry.example.org:5000/shop@sha256:{'ab' * 32}"
+    assert made.digest == "ab" * 32
+    assert made.artifact is not None
+    assert made.artifact.path == "image:registry.example.org:5000/shop:1.2"
+
+
+def test_an_image_without_a_tag_keeps_the_port_of_its_registry() -> None:
+    made = releases.release(of_another_kind("image: registry.example.org:5000/shop\n  container: {name: shop}"))
+    assert made is not None
+    assert made.image == f"registry.example.org:5000/shop@sha256:{'ab' * 32}"
+
+
+def test_a_run_whose_image_was_never_pushed_is_not_released() -> None:
+    run = of_another_kind("image: registry.example.org:5000/shop:1.2\n  container: {name: shop}")
+    Artifact.objects.filter(attempt__stage__run=run, path__startswith="image:").delete()
+    assert releases.release(run) is None
+
+
+def test_a_release_that_is_commands_ships_nothing() -> None:
+    made = releases.release(of_another_kind("commands: [git pull]"))
+    assert made is not None
+    assert (made.artifact, made.image, made.digest) == (None, "", "")
 
 
 def test_a_green_release_goes_by_itself_where_the_full_ref_matches_and_nowhere_else() -> None:

@@ -37,6 +37,30 @@ def test_a_person_asks_and_the_ledger_knows_who_and_why() -> None:
     assert (act.actor, act.verb, act.facts) == (ADA, "asked to deploy", {"environment": "production"})
 
 
+def test_a_second_click_while_it_waits_gives_the_same_deploy() -> None:
+    environment = make_environment()
+    release = make_release(environment.project)
+    asked = requests.request(environment, release, ADA)
+    assert requests.request(environment, release, ADA) == asked
+    assert Act.objects.count() == 1
+    others = [
+        requests.request(environment, release, "bob (#2)"),
+        requests.request(environment, make_release(environment.project), ADA),
+    ]
+    configure(environment, {"A": "1"})
+    others.append(requests.request(environment, release, ADA))
+    begin_deploy(asked)
+    assert len({asked, *others}) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_clicks_at_the_same_moment_make_one_deploy() -> None:
+    environment = make_environment()
+    release = make_release(environment.project)
+    made = race(4, lambda _: requests.request(environment, Release.objects.get(pk=release.pk), ADA))
+    assert len({deploy.pk for deploy in made if isinstance(deploy, Deploy)}) == 1
+
+
 def test_deploys_are_numbered_in_their_project() -> None:
     project = make_project()
     one, two = make_environment(project, "staging"), make_environment(project, "production")

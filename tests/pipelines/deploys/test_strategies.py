@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.deploys.strategies import BadStrategy, Caution, Decision, decide, stricter, waves
+from pipelines.deploys.strategies import (
+    BadStrategy,
+    Caution,
+    Decision,
+    decide,
+    is_worse,
+    question_seconds,
+    stricter,
+    waves,
+)
 from pipelines.spec.model import StrategySpec
 from pipelines.states.status import Status
 
@@ -81,3 +90,24 @@ def test_of_the_spec_and_the_environment_the_stricter_counts() -> None:
     place = caution(at_once=4, max_failures=3, max_unreachable=2)
     assert stricter(place, StrategySpec(parallel=9, max_failures=1), 10) == caution(4, 1, 2)
     assert stricter(place, StrategySpec(parallel=2, max_failures=9), 10) == caution(2, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "worse"),
+    [
+        ([1.0], [1.0], False),
+        ([1.5, 9], [3.5], False),
+        ([1.6, 1.6, 0], [1.0], True),
+        ([1], [0], True),
+        ([0], [0], False),
+    ],
+)
+def test_new_hosts_are_worse_when_their_median_is_more_than_so_many_times_that_of_the_others(
+    new: list[float], old: list[float], worse: bool
+) -> None:
+    assert is_worse(new, old, 1.5) is worse
+
+
+@given(st.floats(0, 100_000))
+def test_the_hosts_of_a_long_bake_are_asked_often_but_not_all_the_time(total: float) -> None:
+    assert 1 <= question_seconds(total) <= 30

@@ -44,6 +44,7 @@ def test_each_channel_has_its_own_announcer() -> None:
 
 def test_a_transition_is_told_once_on_each_channel() -> None:
     message = _put()
+    assert message.transition is not None
     queue.put(message.transition, Channel.COMMIT_STATUS)
     with pytest.raises(IntegrityError), transaction.atomic():
         queue.put(message.transition, Channel.CHAT)

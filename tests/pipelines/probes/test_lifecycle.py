@@ -16,8 +16,8 @@ from tests.rivals import race
 pytestmark = pytest.mark.django_db
 
 
-def _ask() -> Probe:
-    return lifecycle.ask(Kind.INVENTORY, 7, "ada (#1)")
+def _ask(about: int = 7) -> Probe:
+    return lifecycle.ask(Kind.INVENTORY, about, "ada (#1)")
 
 
 def _lose(probe: Probe) -> None:
@@ -28,6 +28,14 @@ def test_a_question_waits_with_who_asked() -> None:
     probe = Probe.objects.get(pk=_ask().pk)
     assert (probe.kind, probe.subject_id, probe.asked_by, probe.status) == ("inventory", 7, "ada (#1)", "queued")
     assert Transition.objects.get(subject_kind="probe", subject_id=probe.pk).actor == "ada (#1)"
+
+
+def test_a_second_click_asks_nothing_while_there_is_no_answer() -> None:
+    first = _ask()
+    assert lifecycle.ask(Kind.INVENTORY, 7, "bob (#2)") == first
+    assert lifecycle.ask(Kind.HOST_KEYS, 7, "ada (#1)") != first
+    lifecycle.answer(lifecycle.claim(first.pk, "worker"), {})
+    assert _ask() != first
 
 
 def test_an_answer_is_kept() -> None:
@@ -57,7 +65,7 @@ def test_a_probe_is_claimed_once() -> None:
 
 
 def test_a_probe_whose_worker_died_ends_and_says_so() -> None:
-    lost, alive = lifecycle.claim(_ask().pk, "worker"), lifecycle.claim(_ask().pk, "worker")
+    lost, alive = lifecycle.claim(_ask(7).pk, "worker"), lifecycle.claim(_ask(8).pk, "worker")
     _lose(lost)
     assert lifecycle.abandon_expired() == 1
     assert Probe.objects.get(pk=lost.pk).status == Status.ERRORED
@@ -92,7 +100,7 @@ def test_an_answered_probe_is_not_abandoned() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_that_comes_while_its_probe_is_abandoned_stops_nobody_else() -> None:
-    probes = [lifecycle.claim(_ask().pk, "worker") for _ in range(6)]
+    probes = [lifecycle.claim(_ask(number).pk, "worker") for number in range(6)]
     Probe.objects.update(lease_until=leases.until(-1))
 
     def answer_or_abandon(number: int) -> None:

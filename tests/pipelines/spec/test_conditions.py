@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.spec.conditions import Circumstances, applies, matches, matches_ref, refusal
+from pipelines.spec.globs import matches_path
 from pipelines.spec.model import Globs, When
 
 
@@ -33,6 +34,11 @@ from pipelines.spec.model import Globs, When
 )
 def test_globs(glob: str, name: str, expected: bool) -> None:
     assert matches(glob, name) is expected
+
+
+@pytest.mark.parametrize(("path", "expected"), [("x.py", True), ("a/x.py", True), ("ax.py", False), ("a/bx.py", False)])
+def test_any_folder_stands_for_whole_names_of_folders(path: str, expected: bool) -> None:
+    assert matches_path("**/x.py", path) is expected
 
 
 def test_a_glob_of_many_stars_takes_no_time() -> None:

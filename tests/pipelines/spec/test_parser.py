@@ -86,7 +86,7 @@ def test_a_whole_file_becomes_values() -> None:
         artifact="dist",
         path="/srv/shop",
         health=HealthSpec(url="http://127.0.0.1:8000/healthz", timeout_seconds=5),
-        strategy=StrategySpec((1, "25%", "rest"), 2, 1),
+        strategy=StrategySpec(waves=(1, "25%", "rest"), parallel=2, max_failures=1),
     )
     top = {"PORT": "8000", "RELEASE": "3.10"}
     assert parse(SHOP) == PipelineSpec("python:3.12", top, (build, test), shipped)
@@ -222,7 +222,7 @@ def test_a_thousand_problems_are_cut_and_counted() -> None:
         (stage("steps: [x]\nwhen: {branch: refs/heads/main}"), 5, 20, "stages.a.when.branch", "refs/"),
         (stage("steps: [x]\nwhen: {tag: 1.0}"), 5, 17, "stages.a.when.tag", "quote it"),
         (stage("steps: [x]\nwhen: {tag: []}"), 5, 17, "stages.a.when.tag", "empty"),
-        (deploy("path: /srv/a"), 7, 3, "deploy.artifact", "missing"),
+        (deploy("path: /srv/a"), 7, 3, "deploy", "either `artifact` or `image` or `commands`"),
         (deploy("artifact: out\npath: /srv/a"), 7, 13, "deploy.artifact", "no stage keeps 'out'"),
         (deploy("artifact: dist\npath: srv"), 8, 9, "deploy.path", "absolute"),
         (deploy("artifact: dist\npath: /srv/../etc"), 8, 9, "deploy.path", "absolute"),
@@ -242,7 +242,7 @@ def test_a_thousand_problems_are_cut_and_counted() -> None:
             9,
             28,
             "deploy.strategy.max_failures",
-            "a whole number",
+            "a number of hosts such as 2",
         ),
     ],
 )

@@ -1,11 +1,16 @@
 """What an environment's inventory settings may say."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from pipelines.deploys.models import Host
+from runners.clouds import inventory
 from runners.clouds.aws import Credentials
-from runners.clouds.inventory import BadInventory
+from runners.clouds.inventory import BadInventory, FoundHost, InventoryFailed, InventoryRefused
+from runners.clouds.settings import in_time
 from runners.clouds.sources import open_inventory
 
 GOOD = {"region": "eu-west-1", "tags": {"env": "prod"}}
@@ -19,6 +24,31 @@ def test_a_fixed_list_takes_addresses_names_and_ports() -> None:
         ("db.example.org", "db.example.org", None),
         ("web-1", "::1", 2222),
     ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"name": "x" * 151, "address": "10.0.0.1"}, "name is .* 150 characters"),
+        ({"name": "a", "address": "10.0.0.1", "group": "g" * 61}, "group is .* 60 characters"),
+        ({"name": "a\0b", "address": "10.0.0.1"}, "name is 'a.x00b'.*printable"),
+        ({"name": "a\u202eb", "address": "10.0.0.1"}, "printable"),
+    ],
+)
+def test_what_the_record_has_no_room_for_is_refused(entry: Any, words: str) -> None:
+    with pytest.raises(BadInventory, match=words):
+        open_inventory("static", {"hosts": [entry]}).hosts()
+
+
+def test_the_record_has_room_for_what_is_taken() -> None:
+    room = {field.name: field.max_length for field in Host._meta.fields if field.name in inventory._MOST}
+    assert room == inventory._MOST
+
+
+def test_hosts_that_still_have_one_name_after_the_address_is_added_are_refused() -> None:
+    twins = [FoundHost("web", "10.0.0.1", port=port) for port in (22, 2222)]
+    with pytest.raises(BadInventory, match=r"lists two hosts called web-10\.0\.0\.1"):
+        inventory.settle(twins, "the list")
 
 
 @pytest.mark.parametrize(
@@ -78,5 +108,36 @@ def test_cloud_credentials_are_never_shown() -> None:
 
 
 def test_an_unknown_kind_names_the_known_ones() -> None:
-    with pytest.raises(BadInventory, match="static and aws"):
-        open_inventory("gcp", {})
+    with pytest.raises(BadInventory, match="known are static, aws, ansible, gcp, azure"):
+        open_inventory("abacus", {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"), [("gcp", "google.api_core.exceptions"), ("azure", "azure.core.exceptions")]
+)
+def test_a_client_that_is_not_installed_is_said_with_the_extra_that_brings_it(
+    kind: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, f"runners.clouds.{kind}", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InventoryRefused, match=rf"pip install 'slipway\[{kind}\]'"):
+        open_inventory(kind, {})
+
+
+def test_no_cloud_client_is_imported_before_such_an_inventory_is_opened() -> None:
+    code = "import sys, runners.clouds.sources; print([m for m in sys.modules if m.startswith(('google.', 'azure.'))])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
+
+
+def test_a_fixed_list_names_groups() -> None:
+    entries = [{"address": "10.0.0.1", "group": "blue"}, {"address": "10.0.0.2", "group": "green"}, "10.0.0.3"]
+    found = open_inventory("static", {"hosts": entries}).hosts()
+    assert [host.group for host in found] == ["blue", "green", ""]
+
+
+def test_an_answer_that_takes_too_long_is_no_answer() -> None:
+    pages = in_time([1, 2, 3], "the cloud", seconds=0)
+    assert next(pages) == 1
+    with pytest.raises(InventoryFailed, match="did not end its answer"):
+        next(pages)

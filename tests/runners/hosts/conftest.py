@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from pipelines.deploys import credentials
-from runners.hosts.connection import Connection
-from runners.hosts.ssh import Timeouts, connect, load_key
-from tests.lab.sshd import Sshd, start_sshd
+from runners.hosts.ssh.client import Timeouts, connect, load_key
+from runners.hosts.ssh.connection import Connection
+from tests.lab.sshd import Sshd, running_fleet, start_sshd
 
 QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3, grace=1)
 
@@ -43,6 +43,12 @@ def own_sshd(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[Callable[...
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[list[Sshd]]:
+    with running_fleet(tmp_path, 3, private_key=key_pair[0], public_key=key_pair[1]) as servers:
+        yield servers
 
 
 _opened: list[Connection] = []

@@ -1,14 +1,10 @@
 """Whole deploys on real hosts: records in, SSH out, verdicts back."""
 
-import io
 import os
 import re
 import signal
-import tarfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +12,12 @@ from django.db import connection
 
 from pipelines.deploys import lifecycle, requests
 from pipelines.deploys.models import (
-    Credential,
     Deploy,
     DeployKind,
     Environment,
     EnvironmentSecret,
-    HostKey,
     HostKeyPolicy,
     Phase,
-    Release,
 )
 from pipelines.deploys.rollbacks import roll_back
 from pipelines.errors import LostRace
@@ -32,106 +25,25 @@ from pipelines.logs import store
 from pipelines.runs.models import Artifact
 from pipelines.states.status import Status
 from runners.hosts import deploy as story
-from runners.hosts.connection import Address, HostKeyChanged
-from runners.hosts.connection import HostKey as ShownKey
-from runners.hosts.fleet import Target
+from runners.hosts.signin import Entry
+from runners.hosts.ssh.connection import Address, HostKeyChanged
+from runners.hosts.ssh.fleet import Target
 from runners.queue.interruption import Interrupted
 from tests import factories
-from tests.lab.sshd import Sshd, running_fleet
+from tests.lab.sshd import Sshd
+from tests.runners.hosts.sites import (
+    bring,
+    current,
+    make_environment,
+    make_release,
+    on,
+    perform,
+    statuses,
+    take_over,
+    text_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def hosts(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[list[Sshd]]:
-    with running_fleet(tmp_path, 3, private_key=key_pair[0], public_key=key_pair[1]) as servers:
-        yield servers
-
-
-def make_environment(servers: Sequence[Sshd], **fields: Any) -> Environment:
-    listed = [{"name": f"web-{number}", "address": server.address.host} for number, server in enumerate(servers, 1)]
-    credential = Credential.objects.create(name=factories.unique("key"), private_key=servers[0].private_key)
-    environment = factories.make_environment(
-        **{
-            "inventory": {"hosts": listed},
-            "ssh_user": "root",
-            "ssh_port": servers[0].address.port,
-            "credential": credential,
-            **fields,
-        }
-    )
-    for server in servers:
-        pin(environment, server, server.host_key)
-    return environment
-
-
-def pin(environment: Environment, server: Sshd, key: ShownKey) -> None:
-    HostKey.objects.create(
-        environment=environment,
-        address=server.address.host,
-        port=server.address.port,
-        key_type=key.type,
-        public_key=key.base64,
-        fingerprint=key.fingerprint,
-        pinned_by="ada (#1)",
-    )
-
-
-def make_release(environment: Environment, padding: int = 0, **deploy: Any) -> Release:
-    """A release whose one file tells its number; `deploy` changes its deploy section."""
-    release = factories.make_release(environment.project)
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w:gz") as archive:
-        content = f"release {release.number}\n".encode() + bytes(padding)
-        entry = tarfile.TarInfo("dist/app")
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
-    assert release.artifact is not None
-    release.artifact = factories.make_artifact(release.artifact.attempt, "other/", data.getvalue())
-    type(release.artifact).objects.filter(pk=release.artifact.pk).update(path="dist")
-    release.deploy_spec = {
-        "artifact": "dist/",
-        "path": "/srv/shop",
-        "shared": ["var"],
-        "migrate": "echo ran >> ../../migrations",
-        "activate": "echo $SLIPWAY_RELEASE >> ../../activations",
-        "health": {"command": "test -f app", "timeout_seconds": 5},
-        "strategy": {"waves": [1, "rest"], "parallel": 10, "max_failures": 0},
-        **deploy,
-    }
-    release.save()
-    release.refresh_from_db()
-    return release
-
-
-def perform(deploy: Deploy, owner: str = "worker-1") -> Deploy:
-    story.run(lifecycle.claim_deploy(deploy.pk, owner))
-    deploy.refresh_from_db()
-    deploy.environment.refresh_from_db()
-    return deploy
-
-
-def bring(environment: Environment, release: Release) -> Deploy:
-    return perform(factories.make_deploy(environment, release))
-
-
-def on(server: Sshd, path: str) -> str:
-    file = server.root / "shop" / path
-    return file.read_text() if file.exists() else ""
-
-
-def current(server: Sshd) -> str:
-    return on(server, "current/app").strip()
-
-
-def text_of(deploy: Deploy) -> str:
-    deploy.refresh_from_db()
-    logs = [deploy.log, *(row.log for row in deploy.hosts.select_related("log"))]
-    return b"".join(piece for log in logs for piece in store.read(log)).decode()
-
-
-def statuses(deploy: Deploy) -> list[str]:
-    return [row.status for row in deploy.hosts.order_by("host__name")]
 
 
 def test_a_release_goes_to_every_host(hosts: list[Sshd]) -> None:
@@ -274,7 +186,7 @@ def test_hosts_out_of_reach_are_counted_apart_and_left_as_they_are(hosts: list[S
     assert "web-2 failed" in deploy.reason
 
 
-def test_a_host_that_is_lost_while_it_is_changed_is_a_failed_one(hosts: list[Sshd]) -> None:
+def test_how_a_host_stands_that_is_lost_while_it_is_changed_is_unknown(hosts: list[Sshd]) -> None:
     environment = make_environment(hosts, max_unreachable=3)
     strategy = {"waves": [1], "parallel": 1, "max_failures": 0}
     release = make_release(environment, activate="echo ran >> ../../ledger; sleep 5", strategy=strategy)
@@ -289,8 +201,8 @@ def test_a_host_that_is_lost_while_it_is_changed_is_a_failed_one(hosts: list[Ssh
     loser.start()
     perform(deploy)
     loser.join()
-    assert deploy.status == Status.FAILED
-    assert statuses(deploy) == [Status.FAILED, Status.SKIPPED, Status.SKIPPED]
+    assert deploy.status == Status.ERRORED
+    assert statuses(deploy) == [Status.ERRORED, Status.SKIPPED, Status.SKIPPED]
     assert not deploy.hosts.filter(unreachable=True).exists()
 
 
@@ -371,10 +283,10 @@ def test_first_use_refuses_a_key_that_changes_within_the_first_deploy(hosts: lis
     environment = make_environment(hosts[:1], host_key_policy=HostKeyPolicy.FIRST_USE)
     environment.host_keys.all().delete()
     unpinned = Target(Address(hosts[0].address.host, environment.ssh_port, "root"), ())
-    story._open(environment, unpinned).close()
+    Entry(environment).open(unpinned).close()
     hosts[0].change_host_key()
     with pytest.raises(HostKeyChanged):
-        story._open(environment, unpinned)
+        Entry(environment).open(unpinned)
 
 
 def test_old_releases_are_removed_but_never_the_one_to_go_back_to(hosts: list[Sshd]) -> None:
@@ -384,12 +296,6 @@ def test_old_releases_are_removed_but_never_the_one_to_go_back_to(hosts: list[Ss
         assert bring(environment, release).status == Status.SUCCEEDED
     kept = sorted(path.name for path in (hosts[0].root / "shop/releases").iterdir())
     assert kept == [str(release.number) for release in releases[-2:]]
-
-
-def take_over(deploy: Deploy) -> Deploy:
-    """As the reconciler does it once the lease of a dead worker has run out."""
-    Deploy.objects.filter(pk=deploy.pk).update(lease_until="2020-01-01T00:00Z")
-    return perform(deploy, "worker-2")
 
 
 @pytest.mark.parametrize("where", ["migrate", "activate"])

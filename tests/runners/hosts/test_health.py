@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runners.hosts.connection import CommandCancelled, Connection
 from runners.hosts.health import HealthCheck, Unhealthy, wait_until_healthy
+from runners.hosts.ssh.connection import CommandCancelled, Connection
 from tests.lab.sshd import Sshd
 from tests.runners.hosts.conftest import open_quickly
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runners.hosts import commands
-from runners.hosts.commands import Claim
-from runners.hosts.connection import (
+from runners.hosts.scripts.hostlock import Claim
+from runners.hosts.scripts.layout import Layout
+from runners.hosts.scripts.states import Needs, preflight
+from runners.hosts.ssh.connection import (
     CommandCancelled,
     CommandFailed,
     CommandTimedOut,
@@ -18,11 +19,10 @@ from runners.hosts.connection import (
     ConnectionLost,
     check,
 )
-from runners.hosts.layout import Layout
 from runners.hosts.steps import Step, StepLost, run_step
 from tests.lab.sshd import Sshd
 from tests.runners.hosts.conftest import open_quickly
-from tests.runners.hosts.test_commands import busybox_directory
+from tests.runners.hosts.scripts.test_commands import busybox_directory
 
 __all__ = ["busybox_directory"]
 
@@ -42,8 +42,7 @@ def host(server: Sshd) -> Connection:
 @pytest.fixture
 def layout(server: Sshd, host: Connection) -> Layout:
     layout = Layout(str(server.root / "the app"))
-    check(host, commands.take_lock(layout, CLAIM), "locking", deadline_seconds=10)
-    check(host, commands.prepare(layout, CLAIM, 0), "preparing", deadline_seconds=10)
+    check(host, preflight(layout, CLAIM, Needs(1, "d")), "preparing", deadline_seconds=20)
     return layout
 
 
@@ -81,7 +80,7 @@ def test_a_step_outlives_its_connection_and_is_taken_up_where_its_output_was_lef
     seen = b"".join(first)
     assert 0 < len(seen) < 56
     again, rest = open_quickly(server), list[bytes]()
-    status = run_step(again, layout, Claim(7, 4), step(command, layout), offset=len(seen), on_output=rest.append)
+    status = run_step(again, layout, Claim(7, 4), step(command, layout), known=len(seen), on_output=rest.append)
     assert status == 5
     assert seen + b"".join(rest) == b"".join(b"line %d\n" % n for n in range(1, 9))
     assert ledger.read_text() == "ran\n"
@@ -96,6 +95,38 @@ def test_fifty_megabytes_of_a_step_arrive_whole(host: Connection, layout: Layout
     size = 50 * 1024 * 1024
     assert run_step(host, layout, CLAIM, step(f"head -c {size} /dev/zero", layout), on_output=count) == 0
     assert seen[0] == size
+
+
+def test_a_step_that_prints_without_end_does_not_fill_the_hosts_disk_and_goes_on(
+    host: Connection, layout: Layout, server: Sshd
+) -> None:
+    seen, limit = bytearray(), 100_000
+    endless = step(f"yes talk | head -c 50000000; touch '{server.root}/went-on'; exit 3", layout)
+    assert run_step(host, layout, CLAIM, endless, on_output=seen.extend, limit_bytes=limit) == 3
+    assert len(seen) == limit
+    assert (server.root / "went-on").exists()
+    kept = Path(layout.step(CLAIM.deploy, CLAIM.token, "migrate"), "log").read_bytes()
+    assert len(kept) < limit + 1000
+    assert kept.endswith(b"beyond this is not kept]\n")
+
+
+def test_a_daemon_that_a_step_left_may_print_without_end(host: Connection, layout: Layout, server: Sshd) -> None:
+    daemon = "sh -c 'while sleep 0.05; do echo daemon; done' & echo $!; echo last words"
+    output = bytearray()
+    assert run_step(host, layout, CLAIM, step(daemon, layout), on_output=output.extend, limit_bytes=2048) == 0
+    pid, words = output.decode().splitlines()[:2]
+    assert words == "last words"
+    time.sleep(0.5)
+    check(host, f"kill {pid}", "ending the daemon", deadline_seconds=5)
+
+
+def test_the_last_words_of_a_step_arrive_every_time(host: Connection, layout: Layout) -> None:
+    for turn in range(25):
+        output = bytearray()
+        loud = Step(f"turn-{turn}", "head -c 300000 /dev/zero; printf end", layout.path, 30)
+        assert run_step(host, layout, CLAIM, loud, on_output=output.extend) == 0
+        assert len(output) == 300_003
+        assert output.endswith(b"end")
 
 
 @pytest.mark.parametrize("ending", ["cancel", "deadline"])
@@ -133,7 +164,7 @@ def test_a_daemon_left_by_a_step_neither_holds_us_nor_dies(host: Connection, lay
 
 
 def test_a_host_taken_over_by_a_later_deploy_starts_no_step(host: Connection, layout: Layout, server: Sshd) -> None:
-    check(host, commands.take_lock(layout, Claim(8, 9)), "locking", deadline_seconds=10)
+    check(host, preflight(layout, Claim(8, 9), Needs(1, "d")), "locking", deadline_seconds=20)
     with pytest.raises(CommandFailed, match="73"):
         run_step(host, layout, CLAIM, step(f"touch '{server.root}/ran'", layout), on_output=lambda data: None)
     assert not (server.root / "ran").exists()

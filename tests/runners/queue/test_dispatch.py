@@ -4,7 +4,9 @@ import pytest
 import redis
 
 from pipelines.deploys import lifecycle as deploying
+from pipelines.deploys import waits
 from pipelines.deploys.machines import DEPLOY
+from pipelines.deploys.models import Waits
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import PROBE, Kind
 from pipelines.runs.machines import RUN, STAGE
@@ -61,3 +63,23 @@ def test_the_end_of_a_deploy_rings_for_the_next_of_its_environment(rung: redis.R
     rung.flushall()
     deploying.finish_deploy(deploy, Status.SUCCEEDED)
     assert until(lambda: waiting(rung, Line.DEPLOY) == [("run_deploy", second.pk)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deploy_that_is_put_back_lets_the_next_of_its_environment_begin(rung: redis.Redis) -> None:
+    environment = make_environment()
+    deploy = begin_deploy(make_deploy(environment))
+    second = make_deploy(environment)
+    assert until(lambda: ("run_deploy", second.pk) in waiting(rung, Line.DEPLOY))
+    rung.flushall()
+    waits.put_back(deploy, Waits.HOSTS, "hosts are missing")
+    assert until(lambda: waiting(rung, Line.DEPLOY) == [("run_deploy", second.pk)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deploy_that_goes_on_is_rung_for_again(rung: redis.Redis) -> None:
+    deploy = begin_deploy(make_deploy(make_environment()))
+    waits.wait(deploy, Waits.PAUSE, "a person pauses")
+    rung.flushall()
+    waits.go_on(deploy, "ada (#1)")
+    assert until(lambda: waiting(rung, Line.DEPLOY) == [("run_deploy", deploy.pk)])

@@ -126,6 +126,16 @@ def test_a_deploy_that_takes_its_workers_down_is_given_up(monkeypatch: pytest.Mo
     assert "died again and again" in deploy.reason
 
 
+def test_of_a_deploy_that_is_given_up_with_machines_of_its_own_it_is_said_that_they_may_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deploy = make_deploy(make_environment(strategy={"kind": "replace", "waves": ["rest"]}))
+    monkeypatch.setattr(deploy_story, "run", _raising(AssertionError("a fault of ours")))
+    jobs.run_deploy(deploy.pk)
+    deploy.refresh_from_db()
+    assert deploy.reason.endswith("look in the cloud which of them run")
+
+
 def test_a_run_that_takes_its_planners_down_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(spec=None)
     for _ in range(leases.MAX_DEATHS):

@@ -7,8 +7,8 @@ import redis
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from pipelines.deploys import releases, requests
-from pipelines.deploys.models import Deploy
+from pipelines.deploys import releases, requests, waits
+from pipelines.deploys.models import Deploy, Inspection, Waits
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Kind, Probe
 from pipelines.runs import lifecycle as runs
@@ -16,7 +16,7 @@ from pipelines.runs.models import Artifact, Attempt, Run, Stage
 from pipelines.spec.model import ApprovalSpec, ConcurrencySpec, PipelineSpec
 from pipelines.states import leases
 from pipelines.states.status import Status
-from runners.queue import reconciler
+from runners.queue import jobs, reconciler
 from runners.queue.queues import Line
 from runners.queue.reconciler import AT_MOST, reconcile
 from tests.factories import (
@@ -26,6 +26,7 @@ from tests.factories import (
     make_deploy,
     make_environment,
     make_green_run,
+    make_live,
     make_project,
     make_red_run,
     make_release,
@@ -77,7 +78,7 @@ def test_a_stage_whose_runner_died_goes_before_those_that_wait(connection: redis
 
 
 def test_a_probe_is_rung_for_and_a_lost_one_ended(connection: redis.Redis) -> None:
-    asked = probes.ask(Kind.INVENTORY, 1, "ada (#1)")
+    asked = probes.ask(Kind.INVENTORY, 2, "ada (#1)")
     lost = probes.claim(probes.ask(Kind.INVENTORY, 1, "ada (#1)").pk, "worker")
     Probe.objects.filter(pk=lost.pk).update(lease_until=leases.until(-1))
     reconcile(connection)
@@ -107,12 +108,30 @@ def test_however_many_runs_go_on_a_newer_one_that_is_stuck_goes_on_too(connectio
     assert Stage.objects.get(run=stuck, name="test").status == Status.QUEUED
 
 
+def test_a_run_that_cannot_be_settled_keeps_no_deploy(
+    connection: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = make_run()
+    Stage.objects.filter(run=stuck).update(**{"status": Status.SUCCEEDED})
+    deploy, settle = make_deploy(make_live(make_environment()).environment), runs.settle
+
+    def settle_others(run_id: int) -> object:
+        if run_id == stuck.pk:
+            raise RuntimeError("it broke")
+        return settle(run_id)
+
+    monkeypatch.setattr(runs, "settle", settle_others)
+    reconcile(connection)
+    assert ("run_deploy", deploy.pk) in waiting(connection, Line.DEPLOY)
+    assert f"run {stuck.pk} cannot be settled" in caplog.text
+
+
 def test_runs_that_go_on_are_not_written_to(
     connection: redis.Redis, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(10):
         start_stage(make_run())
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(16):
         reconcile(connection)
 
 
@@ -168,6 +187,32 @@ def test_an_environment_where_a_deploy_runs_is_left_alone_until_its_worker_dies(
     Deploy.objects.filter(pk=running.pk).update(lease_until=leases.until(-1))
     reconcile(connection)
     assert waiting(connection, Line.DEPLOY) == [("run_deploy", running.pk)]
+
+
+def test_a_deploy_that_waits_in_its_middle_is_woken_when_its_time_has_come(connection: redis.Redis) -> None:
+    environment = make_environment()
+    deploy = begin_deploy(make_deploy(environment))
+    make_deploy(environment)
+    waits.wait(deploy, Waits.BAKE, "wave 1 bakes", timezone.now() + timedelta(hours=1))
+    reconcile(connection)
+    assert waiting(connection, Line.DEPLOY) == []
+    Deploy.objects.filter(pk=deploy.pk).update(waits_until=timezone.now() - timedelta(seconds=1))
+    reconcile(connection)
+    assert waiting(connection, Line.DEPLOY) == [("run_deploy", deploy.pk)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hosts_are_compared_with_the_record_every_so_often(connection: redis.Redis) -> None:
+    environment = make_environment()
+    make_live(environment)
+    reconcile(connection)
+    due = Inspection.objects.get(environment=environment)
+    assert ("inspect", due.pk) in waiting(connection, Line.CONTROL)
+    jobs.inspect(due.pk)  # its hosts are out of reach: that is a finding as well
+    assert environment.hosts.filter(facts__has_key="unreachable").count() == 2
+    connection.flushdb()
+    reconcile(connection)
+    assert ("inspect", due.pk) not in waiting(connection, Line.CONTROL)
 
 
 def test_a_cancelled_deploy_is_not_rung_for(connection: redis.Redis) -> None:

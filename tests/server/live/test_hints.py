@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from pipelines.deploys import followups, locks, queue, requests
+from pipelines.deploys.models import Deploy, Environment
 from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Kind
 from pipelines.projects.models import Member, Project
@@ -24,6 +27,7 @@ from tests.factories import (
     finish_run,
     make_deploy,
     make_environment,
+    make_live,
     make_person,
     make_project,
     make_run,
@@ -86,6 +90,48 @@ async def test_a_host_that_moves_is_news_for_its_deploy_and_environment(
     socket, _ = await watching(browser, ada, f"deploy:{deploy.pk}", f"environment:{environment.pk}")
     await sync_to_async(finish_host)(claimed, "web-1")
     assert await heard(socket, 2) == {("deploy", deploy.pk), ("environment", environment.pk)}
+    await socket.leave()
+
+
+def _lock(environment: Environment) -> object:
+    return locks.take(environment, None, "ada (#1)", "printers")
+
+
+def _lock_everything(environment: Environment) -> object:
+    return locks.take(None, None, "ada (#1)", "the data centre burns")
+
+
+def _pause(environment: Environment) -> None:
+    queue.pause(environment, "ada (#1)", "printers")
+
+
+def _put_first(environment: Environment) -> None:
+    queue.first(environment.deploys.latest("pk"), "ada (#1)", "it mends the till")
+
+
+@pytest.mark.parametrize("act", [_lock, _lock_everything, _pause, _put_first])
+async def test_what_keeps_deploys_away_is_news_for_whoever_looks_at_the_environment(
+    browser: Browser, ada: User, project: Project, act: Callable[[Environment], object]
+) -> None:
+    environment = await sync_to_async(make_environment)(project)
+    for _ in range(2):
+        await sync_to_async(make_deploy)(environment)
+    socket, _ = await watching(browser, ada, f"environment:{environment.pk}", f"project:{project.pk}")
+    await sync_to_async(act)(environment)
+    assert await heard(socket, 2) == {("environment", environment.pk), ("project", project.pk)}
+    await socket.leave()
+
+
+@pytest.mark.parametrize("act", [followups.abort, requests.cancel])
+async def test_that_a_running_deploy_is_to_stop_is_news(
+    browser: Browser, ada: User, project: Project, act: Callable[[Deploy, str], object]
+) -> None:
+    environment = await sync_to_async(make_environment)(project)
+    await sync_to_async(make_live)(environment)
+    deploy = await sync_to_async(begin_deploy)(await sync_to_async(make_deploy)(environment))
+    socket, _ = await watching(browser, ada, f"deploy:{deploy.pk}")
+    await sync_to_async(act)(deploy, "ada (#1)")
+    assert await heard(socket, 1) == {("deploy", deploy.pk)}
     await socket.leave()
 
 

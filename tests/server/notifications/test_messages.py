@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from server.notifications.messages import BrokenRun, Cause, EndedDeploy, broken_run, ended_deploy, escape, tail_of
+from server.notifications import words
+from server.notifications.messages import BrokenRun, ChatMessage, broken_run, chat, escape, tail_of
+from server.notifications.words import AskingDeploy, Cause, EndedDeploy, InspectedHosts
 
 RUN = BrokenRun(
     project="shop",
@@ -38,6 +40,10 @@ DEPLOY = EndedDeploy(
     undone_to=41,
     url="https://slipway.example/projects/shop/deploys/7/",
 )
+
+
+def ended_deploy(deploy: EndedDeploy) -> ChatMessage:
+    return chat(words.ended_deploy(deploy))
 
 
 def said(blocks: tuple[dict[str, object], ...]) -> str:
@@ -115,3 +121,48 @@ def test_the_end_of_a_log_has_no_colours_and_of_a_progress_bar_only_the_last() -
 
 def test_the_end_of_a_log_is_its_last_fifteen_lines() -> None:
     assert tail_of("\n".join(map(str, range(100)))).split("\n") == [str(i) for i in range(85, 100)]
+
+
+def test_a_deploy_that_asks_a_person_says_what_for() -> None:
+    blocked = replace(DEPLOY, status="blocked", reason="2 of 3 must agree", bad_hosts=())
+    asking = AskingDeploy(blocked, "waits for people")
+    message = chat(words.asking_deploy(asking))
+    assert message.text == "shop: production: deploy 7 of release 42 waits for people: 2 of 3 must agree"
+
+
+def test_an_override_is_said_when_it_is_asked_for_with_its_reason() -> None:
+    message = chat(words.overriding_deploy(replace(DEPLOY, status="queued", override="the shop is down")))
+    assert "ada (#1) lets release 42 pass locks, freezes and approvals: the shop is down" in message.text
+
+
+def test_a_repair_names_its_hosts() -> None:
+    good = replace(DEPLOY, status="succeeded", bad_hosts=(), repaired=("web-9",), why="web-9 appeared", asked_by="")
+    message = ended_deploy(good)
+    assert message.text == "shop: production: web-9 brought to release 42"
+    assert "by Slipway itself, web-9 appeared" in said(message.blocks)
+
+
+def test_what_an_inspection_found_is_one_message_with_every_host() -> None:
+    found = InspectedHosts(
+        "shop", "production",
+        drifted=(Cause("web-1", "app.py was changed or removed"),),
+        ill=(Cause("web-2", "502"), Cause("web-3", "502")),
+        unreachable=(), mended=(), follows="deploy 12 puts web-1 right", url="https://slipway.example/hosts/",
+    )  # fmt: skip
+    message = chat(words.inspected_hosts(found))
+    assert message.text == (
+        "shop: production: web-1 differs from the record, 2 hosts are not healthy: web-1: app.py was changed or removed"
+    )
+    assert "deploy 12 puts web-1 right" in said(message.blocks)
+    assert "*web-3*: 502" in said(message.blocks)
+
+
+def test_who_overrules_somebody_is_named_with_both_reasons() -> None:
+    url = "https://slipway.example/projects/shop/environments/production/"
+    told = words.Overruled(
+        "shop", "production", "bob (#2)", "released the lock of ada (#1)", "we count", "counted", url
+    )
+    message = chat(words.overruled(told))
+    assert message.text == "shop: production: bob (#2) released the lock of ada (#1): counted"
+    for part in ("we count", "counted", url):
+        assert part in said(message.blocks)

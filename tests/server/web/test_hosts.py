@@ -1,10 +1,12 @@
 """Questions that the page asks and a worker answers."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from pipelines.audit.models import Act
 from pipelines.deploys.models import Environment, HostKey
@@ -80,6 +82,23 @@ def test_approving_pins_the_chosen_keys_and_is_audited(maintainer: Client, produ
     assert Act.objects.get(verb="approved a host key").facts["fingerprint"] == "SHA256:1"
 
 
+def test_a_scan_that_is_no_longer_the_newest_approves_nothing(maintainer: Client, production: Environment) -> None:
+    former = answered(production, Kind.HOST_KEYS, {"keys": [{**key(1, "new"), "fingerprint": "SHA256:evil"}]})
+    newest = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
+    maintainer.post(address(production, "hosts-approve"), {"probe": newest.pk, "key": [box(1)]})
+    evil = {"probe": former.pk, "key": ["10.0.0.1:22 SHA256:evil"]}
+    text = maintainer.post(address(production, "hosts-approve"), evil, follow=True).content.decode()
+    assert "Nothing was approved" in text
+    assert [pinned.fingerprint for pinned in HostKey.objects.all()] == ["SHA256:1"]
+
+
+def test_a_scan_of_a_while_ago_approves_nothing(maintainer: Client, production: Environment) -> None:
+    scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "new")], "unreachable": []})
+    Probe.objects.update(finished_at=timezone.now() - timedelta(minutes=16))
+    maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
+    assert not HostKey.objects.exists()
+
+
 def test_hosts_that_show_the_same_key_are_approved_each_for_itself(maintainer: Client, production: Environment) -> None:
     clones = [{**key(1, "new"), "address": f"10.0.0.{number}"} for number in (1, 2, 3)]
     scan = answered(production, Kind.HOST_KEYS, {"keys": clones, "unreachable": []})
@@ -120,3 +139,49 @@ def test_a_scan_of_another_environment_approves_nothing_here(
     response = maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
     assert response.status_code == 404
     assert not HostKey.objects.exists()
+
+
+def test_what_has_changed_and_a_drop_are_said_before_the_list(maintainer: Client, production: Environment) -> None:
+    changes = [
+        {"name": "web-1", "what": "moved", "before": "10.0.0.7"},
+        {"name": "web-8", "what": "gone", "before": "10.0.0.8"},
+        {"name": "web-9", "what": "new", "before": ""},
+        {"name": "web-2", "what": "regrouped", "before": "blue"},
+    ]
+    listed = [{"name": "web-9", "address": "10.0.0.9", "external_id": "", "port": 2222, "group": "green"}]
+    answer = {"hosts": listed, "changes": changes, "known": 9, "missing": 8, "before": 9, "asks": True}
+    answered(production, Kind.INVENTORY, answer)
+    text = maintainer.get(address(production)).content.decode()
+    assert "8 of the 9 hosts of before are not listed" in text
+    assert "has moved, it was at" in text
+    assert "is gone, it was at" in text
+    assert "is in another group, it was in blue" in text
+    assert "10.0.0.9:2222" in text
+    assert "green" in text
+
+
+def test_a_changed_key_is_told_loudly_and_apart_from_a_new_one(maintainer: Client, production: Environment) -> None:
+    keys = [key(1, "changed"), key(2, "new"), {**key(3, "changed"), "is_bastion": True}]
+    answered(production, Kind.HOST_KEYS, {"keys": keys, "unreachable": [], "behind_bastion": "Approve it first."})
+    text = maintainer.get(address(production)).content.decode()
+    assert "2 keys have CHANGED: 10.0.0.1:22, the bastion 10.0.0.3:22." in text
+    assert "1 key is new" in text
+    assert "Approve it first." in text
+    assert 'role="alert"' in text
+
+
+def test_a_trial_shows_of_each_host_how_far_it_came(maintainer: Client, production: Environment) -> None:
+    maintainer.post(address(production, "hosts-ask"), {"kind": "connection"})
+    assert Probe.objects.get().kind == Kind.CONNECTION
+    Probe.objects.all().delete()
+    hosts = [
+        {"name": "web-1", "address": "deploy@10.0.0.1:22", "came": "ran", "key": "same", "sudo": "yes", "why": ""},
+        {"name": "web-2", "address": "deploy@10.0.0.2:22", "came": "known", "key": "same", "sudo": "", "why": "no"},
+        {"name": "web-3", "address": "deploy@10.0.0.3:22", "came": "", "key": "", "sudo": "", "why": "no route"},
+    ]
+    answered(production, Kind.CONNECTION, {"bastion": "the bastion jump@10.0.0.9:22", "hosts": hosts})
+    text = maintainer.get(address(production)).content.decode()
+    assert "through the bastion jump@10.0.0.9:22: 1 of 3 hosts let us in" in text
+    assert "without a password" in text
+    assert "refused" in text
+    assert "no route" in text

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from pipelines.audit.record import record
 from pipelines.deploys.models import Environment
 from pipelines.projects.models import Project
 from tests.factories import (
@@ -28,6 +29,9 @@ pytestmark = pytest.mark.django_db
 # Session, person, the bar's number, and what the page is about, with room for one question more; not with the number of
 # rows.
 AT_MOST = 26
+# An environment's page answers all that is asked at 2 a.m. at once: what is live, the way back with its commits, the
+# queue, locks and freezes, the hosts' last day, releases, rules, versions of the configuration and deploys.
+AT_MOST_OF_AN_ENVIRONMENT = 39
 
 
 def asked(client: Client, address: str) -> int:
@@ -36,12 +40,12 @@ def asked(client: Client, address: str) -> int:
     return len(queries)
 
 
-def grows_not(client: Client, address: str, more: Callable[[], object]) -> None:
+def grows_not(client: Client, address: str, more: Callable[[], object], at_most: int = AT_MOST) -> None:
     before = asked(client, address)
     more()
     after = asked(client, address)
     assert after <= before, f"{address}: {before} queries became {after}"
-    assert before <= AT_MOST
+    assert before <= at_most
 
 
 def fill(project: Project) -> Environment:
@@ -105,7 +109,7 @@ def test_an_environment(operator: Client, project: Project) -> None:
     for _ in range(3):
         make_live(environment)
     address = reverse("environment", args=[project.name, environment.name])
-    grows_not(operator, address, lambda: [make_live(environment) for _ in range(4)])
+    grows_not(operator, address, lambda: [make_live(environment) for _ in range(4)], AT_MOST_OF_AN_ENVIRONMENT)
 
 
 def test_a_deploy(operator: Client, project: Project) -> None:
@@ -118,3 +122,37 @@ def test_a_deploy(operator: Client, project: Project) -> None:
 def test_events(operator: Client, project: Project) -> None:
     make_event(project)
     grows_not(operator, reverse("all-events"), lambda: [make_event(make_project()) for _ in range(5)])
+
+
+def test_the_environment_board(operator: Client, viewer: Client, project: Project) -> None:
+    fill(project)
+    make_release(project)
+
+    def more() -> None:
+        for _ in range(3):
+            release = make_release(fill(make_project()).project)
+            make_live(make_environment(release.project, "staging"), release)
+
+    grows_not(operator, reverse("board"), more)
+    grows_not(viewer, reverse("board"), more)
+
+
+def test_what_a_release_would_change(operator: Client, project: Project) -> None:
+    environment = make_environment(project)
+    make_live(environment)
+    small, large = make_release(project), [make_release(project) for _ in range(4)][-1]
+    address = [reverse("preview", args=[project.name, environment.name, one.number]) for one in (small, large)]
+    first, second = (asked(operator, one) for one in address)
+    assert second <= first <= AT_MOST
+
+
+def test_the_delivery_figures(operator: Client, project: Project) -> None:
+    environment = make_environment(project)
+    make_live(environment)
+    address = reverse("delivery", args=[project.name, environment.name])
+    grows_not(operator, address, lambda: [make_live(environment) for _ in range(4)])
+
+
+def test_the_audit(operator: Client, project: Project) -> None:
+    record("ada (#1)", "locked", "shop production")
+    grows_not(operator, reverse("audit"), lambda: [record("ada (#1)", "locked", "shop") for _ in range(9)])

@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import reverse
 
 from pipelines.audit.models import Act
-from pipelines.deploys import releases
-from pipelines.deploys.models import Deploy, DeployKind, Environment, EnvironmentSecret
+from pipelines.deploys import lifecycle, releases
+from pipelines.deploys.models import Deploy, DeployKind, Environment, EnvironmentSecret, Release
 from pipelines.projects.models import Project
 from pipelines.runs.models import Stage
 from pipelines.states.status import Status
@@ -14,11 +14,13 @@ from tests.factories import (
     begin_deploy,
     configure,
     finish_deploy,
+    finish_host,
     finish_run,
     make_deploy,
     make_environment,
     make_live,
     make_release,
+    make_rollback,
     make_run,
 )
 
@@ -162,14 +164,54 @@ def deploy_page(client: Client, deploy: Deploy) -> str:
     return client.get(address).content.decode()
 
 
-def test_while_a_deploy_runs_the_page_says_to_cancel_it_first(maintainer: Client, production: Environment) -> None:
+def abort(client: Client, deploy: Deploy) -> str:
+    address = reverse("deploy-abort", args=[deploy.environment.project.name, deploy.number])
+    return client.post(address, follow=True).content.decode()
+
+
+def test_while_a_deploy_runs_one_button_stops_it_and_goes_back(maintainer: Client, production: Environment) -> None:
     running = begin_deploy(make_deploy(production))
+    finish_host(running, "web-1")
+    for text in (panel(maintainer, production), deploy_page(maintainer, running)):
+        assert "Stop and roll back to release 3" in text
+        assert "cancel it first" not in text
+    text = abort(maintainer, running)
+    assert "Stopping, then back to release 3" in text
+    assert "Stop and roll back" not in text
+    back = lifecycle.finish_deploy(running, Status.CANCELLED)
+    assert back is not None
+    assert (back.release.number, back.asked_by.split()[0]) == (3, Act.objects.latest("pk").actor.split()[0])
+    assert f"Taken back by rollback {back.number}" in deploy_page(maintainer, running)
+
+
+def test_a_migration_that_cannot_be_undone_is_told_beside_that_button(
+    maintainer: Client, production: Environment
+) -> None:
+    running = begin_deploy(make_deploy(production))
+    spec = {**running.release.deploy_spec, "irreversible": True}
+    Release.objects.filter(pk=running.release_id).update(deploy_spec=spec)
+    told = "its migration has run and cannot be undone"
+    assert told not in deploy_page(maintainer, running)
+    lifecycle.note_migrated(running)
+    for text in (panel(maintainer, production), deploy_page(maintainer, running)):
+        assert told in text
+
+
+def test_a_developer_sees_that_button_disabled(developer: Client, production: Environment) -> None:
+    running = begin_deploy(make_deploy(production))
+    for text in (panel(developer, production), deploy_page(developer, running)):
+        assert "disabled" in text
+        assert "to roll back takes the role maintainer" in text
+
+
+def test_while_a_way_back_runs_the_page_says_to_cancel_it_first(maintainer: Client, production: Environment) -> None:
+    two = production.project.releases.get(number=2)
+    running = begin_deploy(make_rollback(production, two))
     text = panel(maintainer, production)
-    assert f"Deploy {running.number}</a> of release 4 is under way: cancel it first" in text
-    assert "Roll back to release" not in text
-    text = roll_back(maintainer, production, release=2, live=3)
-    assert f"Nothing was started: deploy {running.number} of release 4 is under way: cancel it first" in text
-    assert not production.project.releases.exclude(quarantined_at=None).exists()
+    assert f"Rollback {running.number}</a> to release 2 is under way: cancel it first" in text
+    assert "oll back to release" not in text
+    text = roll_back(maintainer, production, release=1, live=3)
+    assert f"Nothing was started: rollback {running.number} of release 2 is under way: cancel it first" in text
 
 
 def test_a_release_that_a_later_run_has_overtaken_says_so(viewer: Client, project: Project) -> None:

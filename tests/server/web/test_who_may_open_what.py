@@ -35,6 +35,8 @@ SIGN_IN = 302  # to the sign-in page; told apart from other redirects below
 PAGE = ("get", ("→", 404, "✓", "✓", "✓", "✓", "✓"))
 DEVELOPERS = ("→", 404, 403, "done", "done", "done", "done")
 MAINTAINERS = ("→", 404, 403, 403, "done", "done", "done")
+OWNERS = ("→", 404, 403, 403, 403, "done", "done")
+OPERATORS = ("→", 403, 403, 403, 403, 403, "✓")
 TABLE = {
     "": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
     "sign-in/": ("get", ("✓", "done", "done", "done", "done", "done", "done")),
@@ -76,7 +78,35 @@ TABLE = {
     "projects/<slug:project>/runs/<int:number>/cancel/": ("post", ("→", 404, 403, "done", "done", "done", "done")),
     "projects/<slug:project>/deploys/<int:number>/": PAGE,
     "projects/<slug:project>/deploys/<int:number>/cancel/": ("post", ("→", 404, 403, 403, "done", "done", "done")),
+    # What this deploy does not ask for is said on its page; who may not press is refused before.
+    "projects/<slug:project>/deploys/<int:number>/pause/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/stop-and-go-back/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/go-on/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/accept-hosts/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/finish-forward/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/bring-back/": ("post", MAINTAINERS),
+    "projects/<slug:project>/deploys/<int:number>/approve/": ("post", DEVELOPERS),
+    "projects/<slug:project>/deploys/<int:number>/refuse/": ("post", DEVELOPERS),
+    "projects/<slug:project>/deploys/<int:number>/override/": ("post", OWNERS),
+    "environments/": ("get", ("→", "✓", "✓", "✓", "✓", "✓", "✓")),
+    "audit/": ("get", OPERATORS),
+    "audit/export.<slug:form>": ("get", OPERATORS),
+    "audit/verify/": ("post", ("→", 403, 403, 403, 403, 403, "done")),
     "projects/<slug:project>/environments/<slug:name>/": PAGE,
+    "projects/<slug:project>/environments/<slug:name>/delivery/": PAGE,
+    "projects/<slug:project>/environments/<slug:name>/releases/<int:number>/": PAGE,
+    "projects/<slug:project>/environments/<slug:name>/releases/<int:number>/lift/": ("post", MAINTAINERS),
+    "projects/<slug:project>/environments/<slug:name>/repair/": ("post", MAINTAINERS),
+    "projects/<slug:project>/environments/<slug:name>/lock/": ("post", MAINTAINERS),
+    "projects/<slug:project>/environments/<slug:name>/unlock/": ("post", ("→", 404, 403, 403, 404, 404, 404)),
+    "projects/<slug:project>/environments/<slug:name>/queue/pause/": ("post", MAINTAINERS),
+    "projects/<slug:project>/environments/<slug:name>/queue/resume/": ("post", MAINTAINERS),
+    "projects/<slug:project>/environments/<slug:name>/queue/first/": ("post", MAINTAINERS),
+    # Withdrawn by the first who may, it no longer waits.
+    "projects/<slug:project>/environments/<slug:name>/queue/withdraw/": (
+        "post",
+        ("→", 404, 403, 403, "done", 404, 404),
+    ),
     "projects/<slug:project>/environments/<slug:name>/deploy/": (
         "post",
         ("→", 404, 403, 403, "done", "done", "done"),
@@ -126,12 +156,15 @@ def stand() -> Stand:
         "artifact_id": artifact.pk,
         "event_id": run.events.get().pk,
         "token": "nothing",
+        "form": "csv",
         "key": report.results.get().test.key,
         "schedule_id": schedules.make(project, "nightly", "30 2 * * *", "UTC", "", {}, "ana").pk,
     }
     pipelines.keep(project, SPEC, "ana (#1)")
     edit = {"text": SPEC, "based_on": 1, "number": 1, "stage": "build", "sha": run.sha}
-    form = {**edit, "release": first.number, "live": second.number, "kind": "inventory", "deploy": deploy.number}
+    lock = {"why": "a test", "level": "warn", "seconds": "3600", "lock": 0}
+    form = {**edit, **lock, "release": first.number, "live": second.number, "kind": "inventory"}
+    form["deploy"] = deploy.number
     return Stand(arguments, form, {**people, "anonymous": None, "stranger": make_person(), "operator": make_operator()})
 
 

@@ -1,0 +1,1 @@
+"""What keeps a deploy from beginning: locks, freezes, approvals, the environment before."""

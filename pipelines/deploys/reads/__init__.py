@@ -1,0 +1,1 @@
+"""What pages ask about releases, environments and deploys; nothing is written here."""

@@ -1,0 +1,185 @@
+"""What pages ask about releases, environments and deploys; each question is a bounded number of queries."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import F, Max, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from pipelines.deploys import rollbacks, rules
+from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Release
+from pipelines.deploys.pace import usual as usual
+from pipelines.deploys.pace import usual_seconds as usual_seconds
+from pipelines.projects.models import Project
+from pipelines.states.status import BAD, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The newest releases of a project, oldest first, and its environments by name."""
+
+    releases: Sequence[Release]
+    environments: Sequence[Environment]
+
+    @property
+    def live(self) -> Mapping[str, int]:
+        """Environment → number of the release that it runs."""
+        return {place.name: place.current.number for place in self.environments if place.current}
+
+
+def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]:
+    """Project id → its shelf. What is live is on it too, even if it is not among the newest."""
+    places: dict[int, list[Environment]] = defaultdict(list)
+    for place in Environment.objects.filter(project__in=projects).select_related("current").order_by("name"):
+        places[place.project_id].append(place)
+    ranked = Release.objects.filter(project__in=projects).annotate(
+        place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc())
+    )
+    kept: dict[int, dict[int, Release]] = defaultdict(dict)
+    for release in ranked.filter(place__lte=length):
+        kept[release.project_id][release.number] = release
+    for place in (place for found in places.values() for place in found):
+        if place.current:
+            kept[place.project_id].setdefault(place.current.number, place.current)
+    return {
+        project.pk: Shelf([kept[project.pk][number] for number in sorted(kept[project.pk])], places[project.pk])
+        for project in projects
+    }
+
+
+def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
+    """Deploys that wait or run, in the order in which they were asked for, their hosts at hand."""
+    return list(_deploys(projects).filter(finished_at=None).prefetch_related("hosts").order_by("pk")[:limit])
+
+
+def newest(projects: Iterable[Project], limit: int = 10) -> list[Deploy]:
+    """Deploys that have ended, newest first."""
+    return list(_deploys(projects).exclude(finished_at=None).order_by("-finished_at")[:limit])
+
+
+def broken(projects: Iterable[Project]) -> list[Deploy]:
+    """For each environment its newest ended deploy, if that ended badly."""
+    ended = _deploys(projects).exclude(finished_at=None)
+    last = ended.values("environment").annotate(last=Max("pk")).values("last")
+    return list(ended.filter(pk__in=last, status__in=BAD).order_by("-finished_at"))
+
+
+def _deploys(projects: Iterable[Project]) -> QuerySet[Deploy]:
+    deploys = Deploy.objects.filter(environment__project__in=projects)
+    return deploys.select_related("environment__project", "release", "replaces", "undoes")
+
+
+def environments(project: Project) -> list[Environment]:
+    return list(project.environments.select_related("current").order_by("name"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A host and the newest deploy on it, if any."""
+
+    host: Host
+    last: HostDeploy | None
+
+
+def hosts(environment: Environment) -> list[Stand]:
+    """The hosts that the inventory listed last."""
+    latest = HostDeploy.objects.filter(host__environment=environment).values("host").annotate(last=Max("pk"))
+    rows = HostDeploy.objects.filter(pk__in=latest.values("last")).select_related("deploy__release")
+    last = {row.host_id: row for row in rows}
+    found = environment.hosts.filter(gone_at=None).select_related("release").order_by("name")
+    return [Stand(host, last.get(host.pk)) for host in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A release as an environment sees it: its newest deploy there, and what a click may do with it.
+
+    `overtaken_by`: why the environment's rule, which takes it, has not deployed it by itself.
+    """
+
+    release: Release
+    deploy: Deploy | None
+    is_live: bool
+    ran_well: bool
+    overtaken_by: Release | None
+    refusal: str
+
+    @property
+    def is_deployable(self) -> bool:
+        return not self.refusal and not self.is_live
+
+
+def history(environment: Environment, limit: int = 25) -> list[Shown]:
+    """The newest releases of the project, newest first, and what became of each in this environment."""
+    of_project = Release.objects.filter(project=environment.project_id).select_related("overtaken_by")
+    releases = list(of_project.order_by("-number")[:limit])
+    here = environment.deploys.filter(release__in=releases).select_related("configuration").order_by("pk")
+    newest_here = {deploy.release_id: deploy for deploy in here}
+    proven = set(rollbacks.proven(environment).values_list("pk", flat=True))
+    return [
+        Shown(
+            release=release,
+            deploy=newest_here.get(release.pk),
+            is_live=release.pk == environment.current_id,
+            ran_well=release.pk in proven,
+            overtaken_by=release.overtaken_by if environment.automatic else None,
+            refusal=_refusal(environment, release),
+        )
+        for release in releases
+    ]
+
+
+def _refusal(environment: Environment, release: Release) -> str:
+    if release.quarantined_at:
+        return f"quarantined: {release.quarantined_because}"
+    if not rules.takes(environment.ref_pattern, release.ref):
+        return f"of {release.ref}; {environment.name} takes {environment.ref_pattern}"
+    return ""
+
+
+def live_deploy(environment: Environment) -> Deploy | None:
+    """The deploy that brought what is live; None when nothing is."""
+    good = environment.deploys.filter(release=environment.current_id, status=Status.SUCCEEDED)
+    return good.select_related("configuration", "release").order_by("finished_at").last()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A plain value before and after; None where there is none."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
+    """The plain values that differ, by name."""
+    names = sorted(old.keys() | new.keys())
+    return [Change(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def whole(project: Project, number: int) -> Deploy:
+    """A deploy with its hosts in the order of their waves; raises Deploy.DoesNotExist."""
+    rows = HostDeploy.objects.select_related("host__release", "log").order_by("wave", "host__name")
+    deploys = Deploy.objects.select_related(
+        "environment__project", "environment__current", "release__run", "release__artifact", "replaces"
+    ).select_related("configuration", "log", "undoes", "continues", "undone_by", "continued_by")
+    return deploys.prefetch_related(Prefetch("hosts", rows)).get(environment__project=project, number=number)
+
+
+def waiting(environment: Environment) -> list[Deploy]:
+    """What has not ended here: what has begun first, then in the order in which it will be taken."""
+    found = environment.deploys.filter(finished_at=None).select_related("release")
+    return list(found.order_by(F("started_at").asc(nulls_last=True), "-priority", "pk")[:20])
+
+
+def deploys_to(environment: Environment, limit: int = 15) -> list[Deploy]:
+    """The newest deploys of an environment."""
+    return list(environment.deploys.select_related("release", "undoes").order_by("-pk")[:limit])
+
+
+def good_before(deploy: Deploy) -> Deploy | None:
+    """What the environment ran before this deploy; None when it was the first that went well."""
+    earlier = Deploy.objects.filter(environment=deploy.environment_id, status=Status.SUCCEEDED, pk__lt=deploy.pk)
+    return earlier.select_related("configuration", "environment__project").order_by("finished_at").last()

@@ -1,0 +1,1 @@
+"""Balancers: what sends users' requests to an environment's hosts."""

@@ -1,0 +1,1 @@
+"""SSH: the seam to one machine, and paramiko behind it."""

@@ -1,0 +1,116 @@
+"""The outbox, drained to a mail server over SMTP."""
+
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from pytest_django import Settings
+
+from pipelines.deploys import announcements, locks
+from pipelines.outbox.models import Channel, Message
+from pipelines.states.status import Status
+from server.notifications import announcer, mail
+from server.notifications.words import Words
+from tests.factories import finish_deploy, make_deploy, make_environment, make_live, make_project
+from tests.lab.mailbox import Mailbox, mailbox
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def box(settings: Settings) -> Iterator[Mailbox]:
+    with mailbox() as running:
+        server = urlsplit(running.url)
+        settings.SLIPWAY_MAIL_URL = running.url
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.hostname, server.port
+        settings.SLIPWAY_URL = "https://slipway.example"
+        yield running
+
+
+def drain() -> int:
+    return announcer.drain(Channel.MAIL, threading.Event())
+
+
+def test_a_failed_deploy_is_mailed_with_cause_host_author_link_and_what_follows(box: Mailbox) -> None:
+    environment = make_environment(make_project("shop"), mail_to="ops@example.org, alice@example.org")
+    make_live(environment)
+    drain()
+    finish_deploy(make_deploy(environment, actor="ada (#1)"), Status.FAILED)
+    drain()
+    letter = box.letters[-1]
+    assert letter.to == ("ops@example.org", "alice@example.org")
+    assert letter.subject == "shop: production: deploy 2 of release 2 failed: web-1: health check said 500"
+    for part in (
+        "  web-1: health check said 500",
+        "by Ada Example",
+        "asked for by ada (#1)",
+        "replaces release 1",
+        "deploy 3 brings release 1 back",
+        "https://slipway.example/projects/shop/deploys/2/",
+    ):
+        assert part in letter.text
+
+
+def test_an_environment_without_addresses_is_not_mailed_about(box: Mailbox) -> None:
+    make_live(make_environment())
+    assert drain() == 0
+
+
+def test_a_letter_that_is_sent_again_bears_the_name_of_the_first(box: Mailbox) -> None:
+    make_live(make_environment(mail_to="ops@example.org"))
+    message = Message.objects.get(channel=Channel.MAIL)
+    announcer.deliver(message, mail.send)
+    announcer.deliver(message, mail.send)
+    first, second = box.letters
+    assert first.message["Message-ID"] == second.message["Message-ID"]
+
+
+def test_a_passing_refusal_is_tried_again_and_one_that_stays_is_not(box: Mailbox) -> None:
+    environment = make_environment(mail_to="ops@example.org")
+    make_live(environment)
+    make_live(environment)
+    box.refusals += ["451 try again later", "554 no"]
+    drain()
+    passing, staying = Message.objects.filter(channel=Channel.MAIL).order_by("pk")
+    assert passing.given_up_at is None
+    assert "451" in passing.error
+    assert staying.given_up_at is not None
+
+
+def test_without_a_mail_server_the_message_says_what_to_set(settings: Settings) -> None:
+    settings.SLIPWAY_MAIL_URL = ""
+    make_live(make_environment(mail_to="ops@example.org"))
+    drain()
+    assert "SLIPWAY_MAIL_URL" in Message.objects.get().error
+
+
+def test_somebody_elses_text_makes_no_header_of_its_own() -> None:
+    hostile = Words("shop\r\nBcc: eve@example.org", "web-1\n\nclick here")
+    assert "\n" not in mail.subject(hostile)
+    assert "\n" not in mail.body(hostile).splitlines()[0]
+
+
+def test_who_releases_somebody_else_s_lock_is_mailed_about_with_both_reasons(box: Mailbox) -> None:
+    environment = make_environment(make_project("shop"), mail_to="ops@example.org")
+    lock = locks.take(environment, None, "ada (#1)", "we count the stock")
+    locks.release(lock, "bob (#2)", "it is counted")
+    drain()
+    (letter,) = box.letters
+    assert letter.subject == "shop: production: bob (#2) released the lock of ada (#1): it is counted"
+    assert "It was there because: we count the stock" in letter.text
+    assert "/projects/shop/environments/production/" in letter.text
+
+
+def test_an_alarm_mails_those_whom_it_names(box: Mailbox) -> None:
+    environment = make_environment(make_project("shop"))
+    facts = {"name": "checkout", "cause": "the payment service refuses", "found": "answered 503", "action": "tell"}
+    announcements.notify(
+        environment, announcements.ALARM, {**facts, "release": 42, "deploy": 7}, to=["sre@example.org"]
+    )
+    drain()
+    (letter,) = box.letters
+    assert letter.to == ("sre@example.org",)
+    assert letter.subject == "shop: production: alarm checkout went off after release 42: answered 503"
+    assert "Cause: the payment service refuses" in letter.text
