@@ -87,9 +87,7 @@ class Bakery:
 
     def _context(self, version: str, well: bool, crashes: bool) -> io.BytesIO:
         program = _PROGRAM.format(version=version, well=well, crashes=crashes, port=PORT).encode()
-        dockerfile = (
-            f'FROM {image("python", self.engine)}\nCOPY shop.py /\nCMD ["python3", "-u", "/shop.py"]\n'.encode()
-        )
+        dockerfile = f'FROM {image("python", self.engine)}\nLABEL shop={self.name}\nCOPY shop.py /\nCMD ["python3", "-u", "/shop.py"]\n'.encode()
         sheet = io.BytesIO()
         with tarfile.open(fileobj=sheet, mode="w") as tar:
             for name, content in (("Dockerfile", dockerfile), ("shop.py", program)):

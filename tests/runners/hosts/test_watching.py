@@ -28,7 +28,7 @@ def test_whoever_cancels_a_watch_does_not_wait_for_its_other_alarms(monkeypatch:
         cancelled.set()
 
     monkeypatch.setattr(watching, "breached", breached)
-    convoy: Any = SimpleNamespace(over=[])
+    convoy: Any = SimpleNamespace(over=[], hold=lambda seconds: None)
     log: Any = SimpleNamespace(say=lambda line: None, needles=frozenset())
     watch = Watch(
         begin_deploy(make_deploy(environment)), convoy, Stops(cancelled, threading.Event(), lambda: None), log
