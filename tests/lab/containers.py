@@ -87,7 +87,10 @@ class Bakery:
 
     def _context(self, version: str, well: bool, crashes: bool) -> io.BytesIO:
         program = _PROGRAM.format(version=version, well=well, crashes=crashes, port=PORT).encode()
-        dockerfile = f'FROM {image("python", self.engine)}\nLABEL shop={self.name}\nCOPY shop.py /\nCMD ["python3", "-u", "/shop.py"]\n'.encode()
+        base = image("python", self.engine)
+        own = f"LABEL shop={self.name}"  # an image of its own: others may be running one that is alike
+        start = 'CMD ["python3", "-u", "/shop.py"]'
+        dockerfile = f"FROM {base}\n{own}\nCOPY shop.py /\n{start}\n".encode()
         sheet = io.BytesIO()
         with tarfile.open(fileobj=sheet, mode="w") as tar:
             for name, content in (("Dockerfile", dockerfile), ("shop.py", program)):
