@@ -81,7 +81,7 @@ def _tells_what_will_change(page: Page, good: Release, bad: Release) -> None:
         good.short_sha,
         "by dana",
         "2 hosts, no build",
-        f"− {bad.short_sha} {bad.number} Log slow queries",
+        f"− {bad.short_sha} Log slow queries",
         "− WORKERS=8 + WORKERS=6",
         f"{bad.number} is quarantined",
     ):
