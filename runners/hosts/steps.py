@@ -13,7 +13,7 @@ from shlex import quote
 from pipelines.errors import SystemFault
 from runners.hosts.scripts.hostlock import Claim, guarded, renew
 from runners.hosts.scripts.layout import Layout
-from runners.hosts.scripts.leftovers import ALIVE, GRACE_SECONDS
+from runners.hosts.scripts.leftovers import ALIVE, GRACE_SECONDS, STOP
 from runners.hosts.ssh.connection import (
     DEFAULT_OUTPUT_CAP_BYTES,
     CommandCancelled,
@@ -29,11 +29,14 @@ from runners.hosts.ssh.sessions import end_session
 END_BYTES = 5
 
 # $0: the functions, $1: the step's directory, $2: the working directory, $3: the command, $4: its log's limit in blocks
-# of 512 bytes. What is printed goes through a pipe whose reader alone has that limit: beyond it the disk is spared and
-# the command goes on. The exit status is written once the reader has taken all: it waits, or it is gone.
+# of 512 bytes. Who ends a step marks it as stopped and then looks for its process, which is named here before that mark
+# is looked for: a step that is about to begin is found, or does not begin.
+# What is printed goes through a pipe whose reader alone has that limit: beyond it the disk is spared and the command
+# goes on. The exit status is written once the reader has taken all: it waits, or it is gone.
 _WRAPPER = """\
 eval "$0"; step=$1
 echo "$$ $(born $$) $(boot)" > "$step/process.new"; mv "$step/process.new" "$step/process"
+[ ! -e "$step/stopped" ] || exit
 mkfifo "$step/pipe"
 ( trap '' TERM XFSZ; exec < "$step/pipe"
   ( ulimit -f "$4"; read -r reader rest < /proc/self/stat; echo "$reader" > "$step/reader"; exec cat
@@ -183,7 +186,7 @@ def _outcome(connection: Connection, step: Step, end: bytes) -> int:
 
 def _end(connection: Connection, layout: Layout, claim: Claim, step: Step) -> None:
     """Kill a step that runs, whoever started it; StillRunning if it cannot be proven gone."""
-    _, text = capture(connection, running_process(layout, claim, step), deadline_seconds=30)
+    _, text = capture(connection, stop_and_name(layout, claim, step), deadline_seconds=30)
     if not text.strip().isdecimal():
         return
     result, said = capture(connection, end_session(int(text), GRACE_SECONDS), deadline_seconds=60)
@@ -191,10 +194,14 @@ def _end(connection: Connection, layout: Layout, claim: Claim, step: Step) -> No
         raise StillRunning(f"{connection.address}: {step.name} did not end: {said.strip()}")
 
 
-def running_process(layout: Layout, claim: Claim, step: Step) -> str:
-    """Print the session id of a step that runs, nothing otherwise."""
+def stop_and_name(layout: Layout, claim: Claim, step: Step) -> str:
+    """Keep a step from beginning, and print its session id if it runs, nothing otherwise."""
     home = quote(layout.step(claim.deploy, claim.token, step.name))
-    return f'step={home}\n{ALIVE}\nif [ ! -f "$step/exit" ] && alive; then echo "$pid"; fi'
+    patience = 'left=20; until [ ! -d "$step" ] || [ -f "$step/process" ] || [ "$left" = 0 ]; do left=$((left - 1))'
+    return (
+        f"step={home}\n{ALIVE}\n{STOP}\n{patience}; sleep 0.05 2>/dev/null || sleep 1; done\n"
+        'if [ ! -f "$step/exit" ] && alive; then echo "$pid"; fi'
+    )
 
 
 def start_and_follow(layout: Layout, claim: Claim, step: Step, known: int, limit_bytes: int) -> str:

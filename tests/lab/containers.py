@@ -73,7 +73,8 @@ class Bakery:
         return f"{self.repository}@{digest}"
 
     def has(self, image: str) -> bool:
-        return any(image in (found.attrs["RepoDigests"] or ()) for found in self.engine.images.list())
+        listed = self.engine.api.images()  # one answer: images.list() asks after each, and others remove theirs
+        return any(image in (found["RepoDigests"] or ()) for found in listed)
 
     def forget(self) -> None:
         for found in self.engine.images.list(self.repository):

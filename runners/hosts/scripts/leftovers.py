@@ -27,6 +27,9 @@ alive() {
 }
 """
 
+# A step that was started and has not named its process yet will not begin.
+STOP = '[ ! -d "$step" ] || : > "$step/stopped"'
+
 
 class MigrationRuns(UserError):
     """Another deploy's migration is under way on a host: nothing may be begun beside it, on this host or another."""
@@ -39,8 +42,9 @@ def end_leftovers(layout: Layout, claim: Claim) -> str:
     return "\n".join(
         (
             f"{ALIVE}for step in {quote(layout.steps)}/*/*; do",
-            f'  if [ "${{step%/*}}" = {mine} ] || [ -f "$step/exit" ] || ! alive; then continue; fi',
-            f'  if [ "${{step##*/}}" = {MIGRATION} ]; then echo "migrating=$pid"; continue; fi',
+            f'  if [ "${{step%/*}}" = {mine} ] || [ -f "$step/exit" ]; then continue; fi',
+            f'  if [ "${{step##*/}}" = {MIGRATION} ]; then if alive; then echo "migrating=$pid"; fi; continue; fi',
+            f"  {STOP}; alive || continue",
             f'  said=$(sh -c {quote(END)} sh "$pid" {GRACE_SECONDS:d}) || {{',
             '    echo "${step##*/} of an earlier deploy still runs on this host, in session $pid, and cannot be ended:'
             f' $said"; exit {DOES_NOT_END}; }}',

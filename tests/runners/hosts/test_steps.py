@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runners.hosts import steps
 from runners.hosts.scripts.hostlock import Claim
 from runners.hosts.scripts.layout import Layout
 from runners.hosts.scripts.states import Needs, preflight
@@ -146,6 +147,26 @@ def test_a_step_ended_by_us_is_absent_from_the_hosts_process_list(
         run_step(host, layout, CLAIM, long, on_output=lambda data: None, cancelled=cancelled)
     assert seen[0] >= 2
     assert server.processes(needle) == []
+
+
+@pytest.mark.parametrize("lateness", [0.5, 2])
+def test_a_step_that_was_cancelled_before_it_stood_does_not_begin(
+    host: Connection, layout: Layout, server: Sshd, monkeypatch: pytest.MonkeyPatch, lateness: float
+) -> None:
+    monkeypatch.setattr(steps, "_WRAPPER", f"sleep {lateness}\n{steps._WRAPPER}")
+    long = step("touch begun", layout)
+    began = time.monotonic()
+    with pytest.raises(CommandCancelled):
+        run_step(
+            host,
+            layout,
+            CLAIM,
+            long,
+            on_output=lambda data: None,
+            cancelled=lambda: time.monotonic() - began > 0.3,
+        )
+    time.sleep(lateness + 0.5)
+    assert not (server.root / "the app/begun").exists()
 
 
 def test_a_step_that_something_killed_has_no_known_outcome(host: Connection, layout: Layout, server: Sshd) -> None:
