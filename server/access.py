@@ -1,5 +1,6 @@
 """Every "may they": nothing else decides who sees or does what."""
 
+from dataclasses import dataclass
 from enum import Enum
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -8,9 +9,19 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from pipelines.deploys.models import Environment
+from pipelines.people.models import Scope, Token
 from pipelines.projects.models import Member, Project, Role
 
-Person = User | AnonymousUser
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whoever shows a token: its person or, without one, a machine. Never more than the token's scopes allow."""
+
+    token: Token
+
+
+Visitor = User | AnonymousUser  # who comes with a browser
+Person = Visitor | Bearer
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
@@ -58,14 +69,43 @@ _LEAST = {
     Act.ADMINISTER: Role.OWNER,
 }
 
+# What a token must be made for, to be used for that.
+_SCOPE = {
+    Act.VIEW: Scope.READ,
+    Act.RUN: Scope.RUN,
+    Act.CANCEL: Scope.RUN,
+    Act.APPROVE: Scope.RUN,
+    Act.APPROVE_FORK: Scope.RUN,
+    Act.EDIT_PIPELINE: Scope.ADMINISTER,
+    Act.SCHEDULE: Scope.ADMINISTER,
+    Act.DEPLOY: Scope.DEPLOY,
+    Act.ROLL_BACK: Scope.DEPLOY,
+    Act.CANCEL_DEPLOY: Scope.DEPLOY,
+    Act.OVERRIDE: Scope.DEPLOY,
+    Act.APPROVE_DEPLOY: Scope.DEPLOY,
+    Act.LIFT: Scope.DEPLOY,
+    Act.LOCK: Scope.DEPLOY,
+    Act.PROBE: Scope.DEPLOY,
+    Act.TRUST: Scope.ADMINISTER,
+    Act.ADMINISTER: Scope.ADMINISTER,
+}
+
 
 def is_operator(person: Person) -> bool:
-    """Operators run the server: they may do everything."""
+    """Operators run the server: they may do everything. Of their tokens, those that are bounded by nothing."""
+    if isinstance(person, Bearer):
+        token = person.token
+        unbounded = token.project_id is None and set(Scope) <= set(token.scopes)
+        return unbounded and token.person is not None and is_operator(token.person)
     return person.is_active and person.is_superuser
 
 
 def visible_projects(person: Person) -> QuerySet[Project]:
     """The projects that a person sees at all; nobody sees anything without signing in."""
+    if isinstance(person, Bearer):
+        token = person.token
+        seen = visible_projects(token.person) if token.person else Project.objects.all()
+        return seen if token.project_id is None else seen.filter(pk=token.project_id)
     if is_operator(person):
         return Project.objects.all()
     if not person.is_authenticated or not person.is_active:
@@ -74,13 +114,15 @@ def visible_projects(person: Person) -> QuerySet[Project]:
 
 
 def may(person: Person, act: Act, project: Project) -> bool:
+    if isinstance(person, Bearer):
+        return act in acts(person, project)
     if is_operator(person):
         return True
     role = role_in(person, project)
     return role is not None and _RANK[role] >= _RANK[_LEAST[act]]
 
 
-def role_in(person: Person, project: Project) -> Role | None:
+def role_in(person: Visitor, project: Project) -> Role | None:
     """The highest role that a person's teams give them."""
     if not person.is_authenticated or not person.is_active:
         return None
@@ -103,14 +145,31 @@ def approving(environment: Environment) -> Act:
 
 def actor(person: Person) -> str:
     """How a person stands in ledgers: the name for reading, the number because names change. At most 150 characters."""
-    return f"{person.get_username()[:128]} (#{person.pk})"
+    if not isinstance(person, Bearer):
+        return f"{person.get_username()[:128]} (#{person.pk})"
+    token = person.token
+    if token.person is None:
+        return f"token {token.name} of {token.project}"[:150]
+    return f"{token.person.get_username()[:60]} by token {token.name} (#{token.person.pk})"
 
 
 def acts(person: Person, project: Project) -> frozenset[Act]:
     """All that a person may do in a project, in one query."""
+    if isinstance(person, Bearer):
+        return _acts_of_token(person.token, project)
     if is_operator(person):
         return frozenset(Act)
-    role = role_in(person, project)
+    return _acts_of_role(role_in(person, project))
+
+
+def _acts_of_token(token: Token, project: Project) -> frozenset[Act]:
+    if token.project_id not in (None, project.pk):
+        return frozenset()
+    allowed = acts(token.person, project) if token.person else _acts_of_role(Role(token.role))
+    return frozenset(act for act in allowed if _SCOPE[act] in token.scopes)
+
+
+def _acts_of_role(role: Role | None) -> frozenset[Act]:
     return frozenset(act for act in Act if role is not None and _RANK[role] >= _RANK[_LEAST[act]])
 
 

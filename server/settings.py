@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "pipelines.outbox",
     "pipelines.probes",
     "pipelines.projects",
+    "pipelines.people",
     "pipelines.roster",
     "pipelines.registries",
     "pipelines.runs",

@@ -13,7 +13,7 @@ from django.http.request import split_domain_port, validate_host
 
 from pipelines.projects.models import Project
 from server import access
-from server.access import Act, Person
+from server.access import Act, Visitor
 from server.scopes import header
 
 Scope = MutableMapping[str, Any]
@@ -52,7 +52,7 @@ def is_ours(origin: str, host: str) -> bool:
     return ours and parts.scheme in schemes and parts.netloc.lower() == host.lower()
 
 
-def person_of(scope: Scope) -> Person:
+def person_of(scope: Scope) -> Visitor:
     """Who is signed in now, by the session as it is stored: a sign-out or a new password ends it. Asks the database."""
     key = scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME)
     if not key:

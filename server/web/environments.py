@@ -21,7 +21,7 @@ from pipelines.deploys.reads.queries import Change, Stand
 from pipelines.spec.cron import zone_named
 from pipelines.spec.installation import StrategySpec
 from server import access
-from server.access import Person
+from server.access import Visitor
 from server.web import codehosts, environment_acts, fetching, permissions, pictures, sentences
 from server.web.drawings import lanes
 from server.web.drawings.lanes import Lane
@@ -118,7 +118,7 @@ def _hosts(environment: Environment, stands: Sequence[Stand]) -> Mapping[str, An
     }
 
 
-def _protection(environment: Environment, person: Person) -> Mapping[str, Any]:
+def _protection(environment: Environment, person: Visitor) -> Mapping[str, Any]:
     now = timezone.now()
     return {
         "places": [_place(one, person) for one in queue.places(environment)],
@@ -134,7 +134,7 @@ def _on_clocks(found: Sequence[tuple[Freeze, datetime]]) -> list[tuple[Freeze, d
     return [(freeze, at.astimezone(zone_named(freeze.timezone))) for freeze, at in found]
 
 
-def _place(place: Place, person: Person) -> Waiting:
+def _place(place: Place, person: Visitor) -> Waiting:
     deploy = place.deploy
     asks = deploy.started_at is None and deploy.waits_for == Waits.APPROVAL
     return Waiting(

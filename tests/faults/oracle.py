@@ -8,6 +8,8 @@ from tests.faults.questions import AttemptSeen, DeploySeen, RunSeen
 from tests.faults.town import Town
 from tests.faults.work import Task, migration_output
 
+_SUPERSEDED = re.compile(r"superseded by release (\d+)")
+
 
 def complaints(town: Town, task: Task, runs: Sequence[RunSeen]) -> list[str]:
     """What is wrong with the runs of a task: nothing, if all is well."""
@@ -59,9 +61,20 @@ def _of_deploys(town: Town, task: Task, run: RunSeen) -> Iterator[str]:
     yield from (f"rollback {back.status} ({back.reason})" for back in rollbacks if back.status != "succeeded")
     again = sum(len(back.hosts) for back in rollbacks)
     for deploy in deploys:
+        if superseded := _SUPERSEDED.fullmatch(deploy.reason):
+            yield from _never_begun(town, task, deploy, by=int(superseded[1]))
+            continue
         if deploy.status != task.deploy_verdict:
             yield f"deploy {deploy.status} ({deploy.reason}) instead of {task.deploy_verdict}"
         yield from _on_hosts(town, task, deploy, again)
+
+
+def _never_begun(town: Town, task: Task, deploy: DeploySeen, *, by: int) -> Iterator[str]:
+    """A deploy that still waited when a newer release had come; `by`: its number."""
+    if deploy.status != "cancelled" or by <= deploy.release:
+        yield f"release {deploy.release}: deploy {deploy.status} ({deploy.reason})"
+    if any(str(deploy.release) in _lines(town, task, name) for name in ("migrations", "activations")):
+        yield f"deploy {deploy.status} ({deploy.reason}), but it touched a host"
 
 
 def _on_hosts(town: Town, task: Task, deploy: DeploySeen, again: int) -> Iterator[str]:

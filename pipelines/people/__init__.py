@@ -1,0 +1,1 @@
+"""What people and machines show instead of a password."""
