@@ -8,7 +8,7 @@ READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup  # the stories share one server
 
-.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-traffic bench-fanout bench-rollback
+.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-traffic bench-fanout bench-rollback bench-pages bench-search
 .PHONY: check-style check-format check-types check-imports check-migrations
 
 demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
@@ -56,6 +56,12 @@ check-migrations:
 
 bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-fanout bench-rollback: bench-%: ## Against a yardstick, in one run; ARGS=--json for a last line in JSON.
 	@$(READY) demo $(BIN)/python -m bench.$(subst -,_,$*) $(ARGS)
+
+bench-pages: ## Every main page of a server with 100,000 runs, against a bare view; first paint; the scripts' weight.
+	@$(READY) test $(BIN)/python -m bench.pages $(ARGS)
+
+bench-search: ## Names among 100,000 runs, and how much of the logs one look reads; against a bare loop.
+	@$(READY) test $(BIN)/python -m bench.search $(ARGS)
 
 bench-traffic: ## What users notice of deploys behind a real HAProxy, at 200 requests a second.
 	@$(READY) test $(BIN)/python -m bench.traffic $(ARGS)

@@ -1,4 +1,5 @@
-"""The yardstick of the webhook: the least that Django and uvicorn can do about a delivery, one row in SQLite.
+"""The yardsticks of the webhook and of the pages: the least that Django and uvicorn can do about a delivery, one row in
+SQLite, and about a page, one template of some rows.
 
 No signature, no worker, nothing follows from it; the database has the same options as the server's own.
 """
@@ -18,12 +19,18 @@ from typing import Any
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import Context, Engine
 from django.urls import path
 
 from tests.lab.ground import free_port
 
 _START_SECONDS = 30
+_ROWS = 50
+_PAGE = Engine(autoescape=True).from_string(
+    "<!doctype html><title>bare</title><table>{% for row in rows %}<tr><th>{{ row }}</th><td>{{ row|add:1 }}</td>"
+    "<td>{{ forloop.counter }}</td></tr>{% endfor %}</table>"
+)
 
 
 def hook(request: HttpRequest) -> JsonResponse:
@@ -34,7 +41,12 @@ def hook(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"stored": True}, status=202)
 
 
-urlpatterns = [path("hook", hook), path("healthz", lambda _: JsonResponse({}))]
+def page(request: HttpRequest) -> HttpResponse:
+    """A table, and no question to the database."""
+    return HttpResponse(_PAGE.render(Context({"rows": range(_ROWS)})))
+
+
+urlpatterns = [path("hook", hook), path("page", page), path("healthz", lambda _: JsonResponse({}))]
 
 
 def application(database: str) -> Any:

@@ -9,7 +9,9 @@ from pipelines.deploys import listings, plans
 from pipelines.deploys.listings import Place
 from pipelines.deploys.models import Environment
 from pipelines.deploys.plans import Listed
-from pipelines.probes.models import Kind, Probe
+from pipelines.probes.models import OF_PROJECTS, Kind, Probe
+from pipelines.projects.models import Project
+from runners import repositories
 from runners.clouds.inventory import FoundHost
 from runners.clouds.sources import open_inventory
 from runners.hosts import scanning
@@ -19,6 +21,15 @@ def answer(probe: Probe) -> Any:
     """The answer as the page shows it; raises UserError or SystemFault when there is none."""
     if probe.kind == Kind.AUDIT:
         return asdict(audit.check())
+    if probe.kind == Kind.CLONE_URL:
+        return repositories.reach(probe.question)
+    if probe.kind in OF_PROJECTS:
+        project = Project.objects.get(pk=probe.subject_id)
+        return (repositories.read if probe.kind == Kind.REPOSITORY else repositories.code_host_keys)(project)
+    return _of_environment(probe)
+
+
+def _of_environment(probe: Probe) -> Any:
     environment = Environment.objects.get(pk=probe.subject_id)
     hosts = open_inventory(environment.inventory_kind, environment.inventory, environment.inventory_secret).hosts()
     if probe.kind == Kind.INVENTORY:

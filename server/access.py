@@ -11,6 +11,7 @@ from django.http import Http404
 from pipelines.deploys.models import Environment
 from pipelines.people.models import Scope, Token
 from pipelines.projects.models import Member, Project, Role
+from pipelines.screens.models import Screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Act(Enum):
     APPROVE_FORK = "let a fork's code run"
     EDIT_PIPELINE = "edit the pipeline"
     SCHEDULE = "change schedules"
+    NOTIFY = "see and change who hears of what"
     DEPLOY = "deploy"
     ROLL_BACK = "roll back"
     CANCEL_DEPLOY = "cancel a deploy"
@@ -57,6 +59,7 @@ _LEAST = {
     Act.APPROVE_FORK: Role.MAINTAINER,
     Act.EDIT_PIPELINE: Role.MAINTAINER,
     Act.SCHEDULE: Role.MAINTAINER,
+    Act.NOTIFY: Role.MAINTAINER,  # seeing it too: mail addresses, and what outsiders answered
     Act.DEPLOY: Role.MAINTAINER,
     Act.ROLL_BACK: Role.MAINTAINER,
     Act.CANCEL_DEPLOY: Role.MAINTAINER,  # a deploy that stops halfway changes production as much as one that begins
@@ -78,6 +81,7 @@ _SCOPE = {
     Act.APPROVE_FORK: Scope.RUN,
     Act.EDIT_PIPELINE: Scope.ADMINISTER,
     Act.SCHEDULE: Scope.ADMINISTER,
+    Act.NOTIFY: Scope.ADMINISTER,
     Act.DEPLOY: Scope.DEPLOY,
     Act.ROLL_BACK: Scope.DEPLOY,
     Act.CANCEL_DEPLOY: Scope.DEPLOY,
@@ -104,13 +108,41 @@ def visible_projects(person: Person) -> QuerySet[Project]:
     """The projects that a person sees at all; nobody sees anything without signing in."""
     if isinstance(person, Bearer):
         token = person.token
-        seen = visible_projects(token.person) if token.person else Project.objects.all()
+        seen = visible_projects(token.person) if token.person else _plain_projects()
         return seen if token.project_id is None else seen.filter(pk=token.project_id)
+    if is_operator(person):
+        return _plain_projects()
+    if not person.is_authenticated or not person.is_active:
+        return Project.objects.none()
+    return _plain_projects().filter(members__team__in=person.groups.all()).distinct()
+
+
+def _plain_projects() -> QuerySet[Project]:
+    """Without their secrets: to decrypt those of every project for every list takes longer than the list."""
+    return Project.objects.defer("webhook_secret", "code_host_token", "deploy_key")
+
+
+def own_projects(person: Visitor) -> QuerySet[Project]:
+    """The projects of a person's teams; an operator sees more than these."""
+    if not person.is_authenticated:
+        return Project.objects.none()
+    return Project.objects.filter(members__team__in=person.groups.all()).distinct()
+
+
+def administered_projects(person: Visitor) -> QuerySet[Project]:
+    """The projects that a person owns; of an operator, all."""
     if is_operator(person):
         return Project.objects.all()
     if not person.is_authenticated or not person.is_active:
         return Project.objects.none()
-    return Project.objects.filter(members__team__in=person.groups.all()).distinct()
+    owned = Project.objects.filter(members__team__in=person.groups.all(), members__role=Role.OWNER)
+    return owned.distinct()
+
+
+def projects_on(screen: Screen) -> QuerySet[Project]:
+    """What a wall's screen shows: of the projects chosen for it, those that whoever paired it still administers."""
+    owned = administered_projects(screen.person)
+    return owned if screen.shows_all else owned.filter(pk__in=screen.projects.values("pk"))
 
 
 def may(person: Person, act: Act, project: Project) -> bool:
@@ -135,12 +167,29 @@ def require(person: Person, act: Act, project: Project) -> None:
     if not may(person, Act.VIEW, project):
         raise Http404
     if not may(person, act, project):
-        raise PermissionDenied(f"to {act.value} in {project} takes the role {_LEAST[act].value}")
+        raise PermissionDenied(f"to {act.value} in {project} takes {_lacking(person, act, project)}")
+
+
+def _lacking(person: Person, act: Act, project: Project) -> str:
+    """What a person would need to have: the role or, where that is there already, a token with the scope."""
+    if isinstance(person, Bearer) and _SCOPE[act] not in person.token.scopes:
+        token = person.token
+        by_role = acts(token.person, project) if token.person else _acts_of_role(Role(token.role))
+        if act in by_role:
+            return f"a token with the scope {_SCOPE[act].value}"
+    return f"the role {_LEAST[act].value}"
 
 
 def approving(environment: Environment) -> Act:
     """What it takes to give one's word on deploys there: where no team is named, that one may deploy oneself."""
     return Act.APPROVE_DEPLOY if environment.approver_team_id is not None else Act.DEPLOY
+
+
+def account(visitor: Visitor) -> User:
+    """Of somebody whom a page has let in already."""
+    if not isinstance(visitor, User):
+        raise PermissionDenied("to do that takes an account")
+    return visitor
 
 
 def actor(person: Person) -> str:

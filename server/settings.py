@@ -1,7 +1,9 @@
 """All configuration: one file, everything from SLIPWAY_* variables; a wrong value stops the start with one sentence."""
 
 import hashlib
+import ipaddress
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -9,8 +11,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from server import keys
+from server import keys, providers
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(prefix="SLIPWAY_")
 
@@ -57,6 +60,13 @@ def _mail_server(url: str) -> tuple[str, int, str, str, bool, bool]:
     return parts.hostname, number, user, password, parts.scheme == "smtp+starttls", parts.scheme == "smtps"
 
 
+def _networks(name: str, listed: list[str]) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(one.strip()) for one in listed]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"SLIPWAY_{name} is a list of networks, like 10.0.0.0/8,::1: {error}") from error
+
+
 SECRET_KEY = keys.secret_key(STATE_DIR)
 SLIPWAY_ENCRYPTION_KEYS = keys.encryption_keys(STATE_DIR)
 keys.remember_made(STATE_DIR)
@@ -76,6 +86,14 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "django_rq",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "axes",
     "pipelines.states",
     "pipelines.logs",
     "pipelines.audit",
@@ -83,6 +101,8 @@ INSTALLED_APPS = [
     "pipelines.probes",
     "pipelines.projects",
     "pipelines.people",
+    "pipelines.screens",
+    "pipelines.notifications",
     "pipelines.roster",
     "pipelines.registries",
     "pipelines.runs",
@@ -91,6 +111,8 @@ INSTALLED_APPS = [
     "pipelines.reports",
     "pipelines.schedules",
     "pipelines.deploys",
+    "pipelines.retention",
+    "pipelines.feeds",
     "runners",
     "server",
 ]
@@ -105,6 +127,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "server.policy.ContentPolicyMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "server.web.signing.required.SecondFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "server.urls"
@@ -119,6 +144,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.templatetags.static",
                 "server.web.templatetags.marks",
                 "server.web.templatetags.words",
+                "server.web.templatetags.ages",
                 "server.web.templatetags.drawn",
                 "server.web.templatetags.soon",
                 "server.web.templatetags.codehost",
@@ -159,6 +185,46 @@ LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SLIPWAY_URL.startswith("https://")
 SESSION_COOKIE_SAMESITE = "Lax"
+
+# Sign-in. allauth carries it through its steps (password or GitHub, then the second factor), axes counts wrong tries.
+SLIPWAY_TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", 1 if env.bool("BEHIND_TLS_PROXY", False) else 0)
+SLIPWAY_SECOND_FACTOR: str = env.str("SECOND_FACTOR", "optional")  # or "operators", or "all": who must have one
+if SLIPWAY_SECOND_FACTOR not in ("optional", "operators", "all"):
+    raise ImproperlyConfigured("SLIPWAY_SECOND_FACTOR is none of optional, operators and all")
+SLIPWAY_GITHUB_CLIENT_ID: str = env.str("GITHUB_CLIENT_ID", "")
+SLIPWAY_GITHUB_CLIENT_SECRET: str = keys.given(
+    env.str("GITHUB_CLIENT_SECRET", ""), env.str("GITHUB_CLIENT_SECRET_FILE", "")
+)
+# Whose members get an account when they first sign in with GitHub; without any nobody gets one that way.
+SLIPWAY_GITHUB_ORGANISATIONS: list[str] = env.list("GITHUB_ORGANISATIONS", [])
+# Any server that speaks OpenID Connect; whether whoever it lets in gets an account here.
+SLIPWAY_OIDC_URL: str = env.str("OIDC_URL", "").rstrip("/")
+SLIPWAY_OIDC_NAME: str = env.str("OIDC_NAME", "single sign-on")
+SLIPWAY_OIDC_MAKES_ACCOUNTS: bool = env.bool("OIDC_MAKES_ACCOUNTS", False)
+_oidc_secret = keys.given(env.str("OIDC_CLIENT_SECRET", ""), env.str("OIDC_CLIENT_SECRET_FILE", ""))
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+ACCOUNT_ADAPTER = "server.web.signing.adapters.Accounts"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+SOCIALACCOUNT_ADAPTER = "server.web.signing.adapters.CodeHost"
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+SLIPWAY_GITHUB_API: str = env.str("GITHUB_API", "https://api.github.com").rstrip("/")
+SOCIALACCOUNT_PROVIDERS = providers.github(
+    SLIPWAY_GITHUB_API, SLIPWAY_GITHUB_CLIENT_ID, SLIPWAY_GITHUB_CLIENT_SECRET, SLIPWAY_GITHUB_ORGANISATIONS
+) | providers.oidc(SLIPWAY_OIDC_URL, SLIPWAY_OIDC_NAME, env.str("OIDC_CLIENT_ID", ""), _oidc_secret)
+MFA_ADAPTER = "server.web.signing.adapters.SecondFactor"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # clocks of telephones go wrong
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+AXES_HANDLER = "server.web.signing.locks.Handler"
+AXES_FAILURE_LIMIT: int = env.int("SIGN_IN_TRIES", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("SIGN_IN_LOCK_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "server.web.signing.locks.origin"
+AXES_USERNAME_CALLABLE = "server.web.signing.locks.name"
+AXES_LOCKOUT_CALLABLE = "server.web.signing.locks.show"
+AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
 if env.bool("BEHIND_TLS_PROXY", False):
@@ -225,10 +291,25 @@ SLIPWAY_POLL_SECONDS: int = env.int("POLL_SECONDS", 60)
 # Where files and programs that list hosts may lie; none: such inventories are refused.
 SLIPWAY_INVENTORY_DIRECTORY: Path | None = env.path("INVENTORY_DIRECTORY", None)
 
-# Code host and chat
-SLIPWAY_GITHUB_API: str = env.str("GITHUB_API", "https://api.github.com").rstrip("/")
+# How often each token, and each person's session, may ask the API in a minute; 0: as often as they like. Counted in
+# the Redis of all processes where there is one; a server that has its own counts in its web process.
+SLIPWAY_API_REQUESTS_A_MINUTE: int = env.int("API_REQUESTS_A_MINUTE", 600)
+_IN_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+CACHES: dict[str, dict[str, Any]] = {name: {"BACKEND": _IN_MEMORY, "LOCATION": name} for name in ("default", "limits")}
+if not SLIPWAY_OWN_REDIS:
+    CACHES["limits"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": SLIPWAY_REDIS_URL,
+        "KEY_PREFIX": "slipway-limits",
+        "OPTIONS": {"socket_timeout": 0.2, "socket_connect_timeout": 0.2},  # nobody waits for a count
+    }
+
+# Chat
 SLIPWAY_SLACK_TOKEN: str = env.str("SLACK_TOKEN", "")
 SLIPWAY_SLACK_API: str = env.str("SLACK_API", "https://slack.com/api/")
+
+# Hosts inside that webhooks and apprise may go to all the same: names or addresses, as their URLs have them.
+SLIPWAY_INTERNAL_HOSTS: list[str] = env.list("INTERNAL_HOSTS", [])
 
 # Mail: through this server, if one is given.
 SLIPWAY_MAIL_URL: str = env.str("MAIL_URL", "")
@@ -238,6 +319,14 @@ if SLIPWAY_MAIL_URL:
     EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server(
         SLIPWAY_MAIL_URL
     )
+
+# Who may read /metrics besides operators: who shows this token as bearer, and who connects from these networks.
+SLIPWAY_METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")
+SLIPWAY_METRICS_ALLOW: list[Network] = _networks("METRICS_ALLOW", env.list("METRICS_ALLOW", []))
+# How long browsers shall come back by TLS alone; 0: nobody is told. See docs/operations.md before setting it.
+SECURE_HSTS_SECONDS: int = env.int("HSTS_SECONDS", 0)
+# Django's, which do not hold here: TLS ends in the proxy, which redirects; whether subdomains have it, nobody knows.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W008", "security.W021"]
 
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -250,4 +339,5 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"axes": {"level": "WARNING"}},  # what went well stands in the audit
 }

@@ -15,5 +15,8 @@ class Act(models.Model):
     place = models.PositiveBigIntegerField(null=True, unique=True, editable=False)
     seal = models.CharField(max_length=64, blank=True, editable=False)
 
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="act_by_time"), models.Index(fields=["verb"], name="act_by_verb")]
+
     def __str__(self) -> str:
         return f"{self.actor} {self.verb} {self.subject}"

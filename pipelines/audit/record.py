@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from pipelines.audit.models import Act
 from pipelines.errors import LostRace
+from pipelines.states.signals import progressed
 
 
 def record(actor: str, verb: str, subject: str, *, reason: str = "", **facts: Any) -> Act:
@@ -18,7 +20,9 @@ def record(actor: str, verb: str, subject: str, *, reason: str = "", **facts: An
 
     A long name is cut: an act must never fail, and take its transaction along, because of how it is told.
     """
-    return Act.objects.create(actor=actor[:150], verb=verb, subject=subject[:150], reason=reason, facts=facts)
+    act = Act.objects.create(actor=actor[:150], verb=verb, subject=subject[:150], reason=reason, facts=facts)
+    transaction.on_commit(partial(progressed.send, Act, subject=act), robust=True)
+    return act
 
 
 def seal() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelines.deploys.models import Deploy, DeployKind, Environment, Waits
+from pipelines.notifications.queries import has_rules
 from pipelines.outbox import queue as outbox
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
@@ -11,6 +12,7 @@ from pipelines.states.models import Transition
 from pipelines.states.signals import recorded
 from pipelines.states.status import Status
 
+BEGUN = "begun"
 ENDED = "ended"
 OVERRIDDEN = "overridden"
 ASKED = "asked:"  # and what it waits for
@@ -35,6 +37,8 @@ def announce(deploy: Deploy, told: Transition) -> None:
     if topic and not (topic.startswith(ASKED) and _was_asked(topic, told)):
         for channel in channels(deploy.environment):
             outbox.put(told, channel, topic)
+    elif not topic and _has_begun(told) and has_rules(deploy.environment.project_id):
+        outbox.put(told, Channel.RULES, BEGUN)
 
 
 def asks(deploy: Deploy) -> None:
@@ -56,14 +60,16 @@ def notify(
     to = addresses(environment.mail_to) if to is None else to
     heard = [Channel.CHAT] if chat and environment.project.chat_channel else []
     heard += [Channel.MAIL] if to else []
+    heard += [Channel.RULES] if has_rules(environment.project_id) else []
     if heard:
         outbox.notify(topic, "environment", environment.pk, {**facts, "mail_to": list(to)}, heard)
 
 
 def channels(environment: Environment) -> list[Channel]:
-    """Where people hear of this environment."""
+    """Where people hear of this environment; whom the project's rules name is found out when it is told."""
     heard = [Channel.CHAT] if environment.project.chat_channel else []
-    return [*heard, Channel.MAIL] if addresses(environment.mail_to) else heard
+    heard += [Channel.MAIL] if addresses(environment.mail_to) else []
+    return [*heard, Channel.RULES] if has_rules(environment.project_id) else heard
 
 
 def addresses(written: str) -> list[str]:
@@ -89,6 +95,14 @@ def _topic(deploy: Deploy, told: Transition) -> str:
     if told.to_status == Status.CANCELLED:
         return ENDED if deploy.started_at is not None else ""
     return ENDED if deploy.is_final else ""
+
+
+def _has_begun(told: Transition) -> bool:
+    """A deploy that waited half way and runs again has begun before."""
+    if told.to_status != Status.RUNNING:
+        return False
+    rows = Transition.objects.filter(subject_kind=told.subject_kind, subject_id=told.subject_id, pk__lt=told.pk)
+    return not rows.filter(to_status=Status.RUNNING).exists()
 
 
 def _was_asked(topic: str, told: Transition) -> bool:

@@ -138,6 +138,11 @@ def conclude(inspection: Inspection, listed: Sequence[Listed], findings: Iterabl
     return repair
 
 
+def drifted(environment: Environment) -> list[str]:
+    """Names of the hosts that differ from the record."""
+    return list(environment.hosts.filter(gone_at=None).exclude(drift=[]).values_list("name", flat=True))
+
+
 def repair(environment: Environment, names: Collection[str], actor: str, why: str = "") -> Deploy:
     """A person has these hosts put right: the live release once more. A second click gives the same deploy.
 

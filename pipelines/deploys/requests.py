@@ -144,10 +144,18 @@ def latest_configuration(environment: Environment) -> Configuration:
     return newest
 
 
-def change_configuration(environment: Environment, values: dict[str, str], actor: str) -> Configuration:
-    """A new version with these plain values; it reaches the hosts with the next deploy."""
+def change_configuration(
+    environment: Environment, values: dict[str, str], actor: str, *, based_on: int | None = None
+) -> Configuration:
+    """A new version with these plain values; it reaches the hosts with the next deploy.
+
+    `based_on` is the version that the person had before them: raises LostRace when there is a newer one.
+    """
     while True:
-        version = latest_configuration(environment).version + 1
+        newest = latest_configuration(environment).version
+        if based_on not in (None, newest):
+            raise LostRace(f"{environment.name} has version {newest} of its configuration by now, not {based_on}")
+        version = newest + 1
         try:
             with transaction.atomic():
                 made = Configuration.objects.create(

@@ -21,6 +21,10 @@ class UnderWay(UserError):
     """Something that has begun decides what will be live: cancel it or wait for its end, then roll back."""
 
 
+class Moved(UserError):
+    """What is live is not what the person was shown; they have to look again."""
+
+
 def under_way(unfinished: Iterable[Deploy]) -> Deploy | None:
     """Of an environment's unfinished deploys the one that has begun, or a rollback that waits: until its end nobody
     knows what there is to take back. One whose hosts are over or that waits for a person's answer is known."""
@@ -41,7 +45,7 @@ def strays(environment: Environment) -> list[HostDeploy]:
     groups, hosts of the one without the traffic are not astray, whatever they run.
     """
     ended_well = environment.deploys.filter(status=Status.SUCCEEDED).exclude(kind=DeployKind.REPAIR)
-    live = ended_well.filter(undoes=None).order_by("fence").last()
+    live = ended_well.exclude(undoes__isnull=False).order_by("fence").last()
     if live is None:
         return []
     later = HostDeploy.objects.filter(deploy__environment=environment, deploy__fence__gt=live.fence)
@@ -85,6 +89,13 @@ def taken_back(environment: Environment, to: Release, astray: Sequence[HostDeplo
     broke = [row.deploy.release for row in astray]
     left = [*broke, environment.current] if environment.current else broke
     return sorted({release for release in left if release != to}, key=lambda release: release.number)
+
+
+def check_live(environment: Environment, seen: int | None) -> None:
+    """Raises Moved when the environment runs another release than the person was shown, None for none."""
+    live = environment.current.number if environment.current else None
+    if seen != live:
+        raise Moved(f"{environment.name} runs release {live} now, not {seen}: look again, then decide")
 
 
 def roll_back(environment: Environment, to: Release, actor: str, why: str = "", *, override: str = "") -> Deploy:

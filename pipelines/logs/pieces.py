@@ -58,7 +58,8 @@ def _chunked(log: Log, start: int) -> Iterator[tuple[int, bytes]]:
 
 def _archived(log: Log, start: int) -> Iterator[tuple[int, bytes]]:
     """From the member of the archive that holds `start`: a gzip stream can begin at any of them."""
-    page = Page.objects.filter(log=log, offset__lte=start).exclude(packed=None).order_by("offset").last()
+    pages = Page.objects.filter(log=log, offset__lte=start).exclude(packed=None).order_by("offset")
+    page = pages.last() if start else None
     with default_storage.open(log.archive) as stored:
         offset = page.offset if page else 0
         stored.seek(page.packed or 0 if page else 0)

@@ -27,11 +27,22 @@ _NONE = re.compile(
 def find(log: Log, wanted: str) -> "array[int]":
     """The rows in which `wanted` stands, whatever its case, in ascending order; a row counts once."""
     found: array[int] = array("I")
+    for rows_of_piece in sweep(log, wanted):
+        found.extend(rows_of_piece)
+    return found
+
+
+def sweep(log: Log, wanted: str, first_row: int = 0) -> Iterator[list[int]]:
+    """As `find`, from `first_row` on and a piece of the log at a time: whoever has seen enough reads no further."""
     needle = wanted.lower().encode()
     if needle:
-        for row, text in _texts(log, 0, len(needle) - 1, lower_all=not wanted.isascii()):
-            found.extend(row + index for index in _hits(text, needle))
-    return found
+        for row, text in _texts(log, first_row, len(needle) - 1, lower_all=not wanted.isascii()):
+            yield [row + index for index in _hits(text, needle)]
+
+
+def plain(data: bytes) -> bytes:
+    """A row as a reader sees it, in its own letters."""
+    return _seen(data.rstrip(b"\n"))
 
 
 def first_error(log: Log, first_row: int = 0) -> int | None:
@@ -63,7 +74,7 @@ def _texts(log: Log, first_row: int, more: int, *, lower_all: bool) -> Iterator[
 
     A row that was cut is followed by `more` bytes of the next, so that what stands over the cut is found in the first.
     """
-    begin = pages.window(log, first_row, 0).place
+    begin = pages.window(log, first_row, 0).place if first_row else rows.Place()
     row, held = begin.row, b""
     for piece in pieces.read(log, begin.offset):
         held += piece
@@ -81,14 +92,17 @@ def _texts(log: Log, first_row: int, more: int, *, lower_all: bool) -> Iterator[
 
 
 def _plain(data: bytes, more: int, *, lower_all: bool) -> bytes:
-    if rows.has_long_rows(data):
-        data = _with_newlines(data, more)
+    data = _seen(_with_newlines(data, more) if rows.has_long_rows(data) else data)
+    return data.decode(errors="replace").lower().encode() if lower_all else data.lower()
+
+
+def _seen(data: bytes) -> bytes:
     if b"\r" in data:
         # From the beginning of a line only: from each of its bytes on would take the square of its length.
         data = re.sub(rb"(?m)^[^\n]*\r", b"", re.sub(rb"\r+(?=\n|$)", b"", data))
     if b"\x1b" in data:
         data = SEQUENCE.sub(b"", data)
-    return data.decode(errors="replace").lower().encode() if lower_all else data.lower()
+    return data
 
 
 def _with_newlines(data: bytes, more: int) -> bytes:

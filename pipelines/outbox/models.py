@@ -11,6 +11,9 @@ class Channel(models.TextChoices):
     CHAT = "chat", "Slack"
     MAIL = "mail", "mail"
     DEPLOYMENT = "deployment", "deployment at the code host"
+    RULES = "rules", "whom the project's rules name"
+    WEBHOOK = "webhook", "webhook"
+    APPRISE = "apprise", "apprise"
 
 
 class Notice(models.Model):
@@ -30,14 +33,21 @@ class Notice(models.Model):
 
 
 class Message(models.Model):
-    """One transition or notice to be told on one channel, once. Drained by the announcer under a lease, with back-off.
+    """One transition or notice to be told on one channel to one target, once. Drained by the announcer under a lease,
+    with back-off.
 
-    `topic` says which of the things that a transition may mean is told.
+    `topic` says which of the things that a transition may mean is told. On the channel RULES it is told to nobody yet:
+    the announcer looks at the project's rules and puts a message for each recipient in its place.
     """
 
     transition = models.ForeignKey(Transition, null=True, on_delete=models.CASCADE, related_name="messages")
     notice = models.ForeignKey(Notice, null=True, on_delete=models.CASCADE, related_name="messages")
     channel = models.CharField(max_length=20, choices=Channel.choices)
+    target = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="The recipient of a rule; 0: whom the project's or environment's own settings name",
+    )
     topic = models.CharField(max_length=30, blank=True)
     due_at = models.DateTimeField(db_default=Now(), help_text="On the database's clock, as leases are")
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -47,8 +57,8 @@ class Message(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["transition", "channel"], name="message_once"),
-            models.UniqueConstraint(fields=["notice", "channel"], name="notice_once"),
+            models.UniqueConstraint(fields=["transition", "channel", "target"], name="message_once"),
+            models.UniqueConstraint(fields=["notice", "channel", "target"], name="notice_once"),
             models.CheckConstraint(
                 condition=models.Q(transition=None, notice__isnull=False)
                 | models.Q(transition__isnull=False, notice=None),
@@ -61,6 +71,7 @@ class Message(models.Model):
                 name="message_waiting",
                 condition=models.Q(sent_at=None, given_up_at=None),
             ),
+            models.Index(fields=["target", "-id"], name="message_to"),
         ]
 
     def __str__(self) -> str:

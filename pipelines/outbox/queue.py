@@ -21,6 +21,12 @@ def put(transition: Transition, channel: Channel, topic: str = "") -> None:
     Message.objects.create(transition=transition, channel=channel, topic=topic)
 
 
+def pass_on(message: Message, channel: Channel, topic: str, target: int) -> None:
+    """Ask for what `message` is about to be told to one target of a rule; nothing for one that was asked for before."""
+    row = Message(transition=message.transition, notice=message.notice, channel=channel, topic=topic, target=target)
+    Message.objects.bulk_create([row], ignore_conflicts=True)
+
+
 def notify(topic: str, subject_kind: str, subject_id: int, facts: dict[str, Any], channels: Iterable[Channel]) -> None:
     """Ask for something that is no transition to be told, in the caller's transaction."""
     notice = Notice.objects.create(topic=topic, subject_kind=subject_kind, subject_id=subject_id, facts=facts)
@@ -55,14 +61,30 @@ def later_sent(message: Message) -> QuerySet[Message]:
     return later.exclude(sent_at=None).select_related("transition").order_by("-transition_id")
 
 
+def tell_one(topic: str, subject_kind: str, subject_id: int, facts: dict[str, Any], channel: Channel, to: int) -> None:
+    """As `notify`, to one target."""
+    notice = Notice.objects.create(topic=topic, subject_kind=subject_kind, subject_id=subject_id, facts=facts)
+    Message.objects.create(notice=notice, channel=channel, topic=topic, target=to)
+
+
+def again(message: Message) -> bool:
+    """Send a message once more that was sent or given up; False while it waits anyway."""
+    ended = Message.objects.filter(pk=message.pk).exclude(sent_at=None, given_up_at=None)
+    return ended.update(sent_at=None, given_up_at=None, attempts=0, due_at=Now(), error="") == 1
+
+
 def sent(message: Message) -> None:
     Message.objects.filter(pk=message.pk).update(sent_at=timezone.now(), error="")
 
 
-def failed(message: Message, error: str, *, permanent: bool) -> None:
-    """Try again later, or give up when trying again cannot help or was tried often enough."""
+def failed(message: Message, error: str, *, permanent: bool, after_seconds: float = 0) -> None:
+    """Try again later, or give up when trying again cannot help or was tried often enough.
+
+    The pause is at least `after_seconds`, as the other side asked for, within the longest of our own.
+    """
     row = Message.objects.filter(pk=message.pk)
     if permanent or message.attempts >= len(BACK_OFF_SECONDS):
         row.update(given_up_at=timezone.now(), error=error)
     else:
-        row.update(due_at=leases.until(BACK_OFF_SECONDS[message.attempts - 1]), error=error)
+        pause = max(BACK_OFF_SECONDS[message.attempts - 1], min(after_seconds, BACK_OFF_SECONDS[-1]))
+        row.update(due_at=leases.until(pause), error=error)

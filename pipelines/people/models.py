@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import User
 from django.db import models
+from django.utils import timezone
 
 from pipelines.projects.models import Project, Role
 
@@ -45,3 +46,12 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"token {self.name} ({self.prefix}…)"
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it opens something now, as far as it lies in itself."""
+        return self.revoked_at is None and not self.is_expired

@@ -1,5 +1,6 @@
 """Ask, claim, answer."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -14,15 +15,18 @@ from pipelines.states.transitions import begin
 from pipelines.states.transitions import transition as move
 
 LEASE_SECONDS = 10
+_ALIKE = 50  # questions without an answer among which the same is looked for
 
 
-def ask(kind: Kind, subject_id: int, asked_by: str) -> Probe:
+def ask(kind: Kind, subject_id: int, asked_by: str, question: Mapping[str, str] | None = None) -> Probe:
     """The question, or the same one where it still has no answer: a second click asks nothing."""
+    asked = dict(question or {})
     with transaction.atomic():
-        open_one = Probe.objects.filter(kind=kind, subject_id=subject_id, finished_at=None).order_by("pk").last()
+        alike = Probe.objects.filter(kind=kind, subject_id=subject_id, finished_at=None).order_by("-pk")
+        open_one = next((one for one in alike[:_ALIKE] if one.question == asked), None)
         if open_one is not None:
             return open_one
-        probe = Probe.objects.create(kind=kind, subject_id=subject_id, asked_by=asked_by)
+        probe = Probe.objects.create(kind=kind, subject_id=subject_id, asked_by=asked_by, question=asked)
         begin(probe, actor=asked_by)
     return probe
 

@@ -174,3 +174,14 @@ def refuse_short(value: str) -> None:
     if len(value.encode()) < MIN_LENGTH:
         least = f"At least {MIN_LENGTH} bytes: a shorter value cannot be masked in logs without hiding other text."
         raise ValidationError({"value": least})
+
+
+class Refusal(models.Model):
+    """The last delivery to a project's webhook that was not taken; there from when somebody sets the project up."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="refusal")
+    at = models.DateTimeField(null=True, help_text="None: nothing was refused yet")
+    why = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.why or 'nothing refused'}"

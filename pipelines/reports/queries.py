@@ -84,8 +84,9 @@ def tally(run: Run) -> Tally:
 def of_run(run: Run) -> list[Report]:
     """The reports of a run's stages, each of the last attempt that has one; without the tests themselves. A rerun shows
     those of the stages that it took over."""
-    taken = Stage.objects.filter(run=run, taken_from__isnull=False).values("taken_from")
-    reports = Report.objects.filter(Q(run=run) | Q(attempt__stage__in=taken), superseded=False)
+    taken = list(Stage.objects.filter(run=run, taken_from__isnull=False).values_list("taken_from", flat=True))
+    elsewhere = list(Report.objects.filter(attempt__stage__in=taken).values_list("pk", flat=True)) if taken else []
+    reports = Report.objects.filter(Q(run=run) | Q(pk__in=elsewhere), superseded=False)
     reports = reports.select_related("base__run", "run").defer("cells", "base__cells")
     return list(reports.order_by("attempt__stage__position", "pk"))
 
@@ -154,14 +155,15 @@ def matching(project: Project, words: str, standings: Sequence[Standing]) -> lis
 
 
 def histories(run: Run, stage_of: Mapping[str, str]) -> Mapping[str, list[Past]]:
-    """Key → how the test ended in its stage up to this run, oldest first, in one query: on the default branch and on
+    """Key → how the test ended in its stage up to this run, oldest first, in two queries: on the default branch and on
     the run's own. `stage_of` is the stage in which each is followed."""
     near = Q(run=run) | Q(run__trusted=True, run__ref=run.project.default_ref) | Q(run__ref=run.ref)
     ranked = Report.objects.filter(
         near, project=run.project_id, stage__in=set(stage_of.values()), superseded=False, run__lte=run.pk
     ).annotate(place=Window(RowNumber(), partition_by=F("stage"), order_by=F("run").desc()))
+    newest = list(ranked.filter(place__lte=HISTORY).values_list("pk", flat=True))  # the rows are wide
     found: dict[str, list[Past]] = defaultdict(list)
-    for report in ranked.filter(place__lte=HISTORY).select_related("run").order_by("run"):
+    for report in Report.objects.filter(pk__in=newest).select_related("run").order_by("run"):
         for key, stage in stage_of.items():
             if stage == report.stage and (past := _past(report, key)) is not None:
                 found[key].append(past)

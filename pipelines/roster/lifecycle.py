@@ -1,6 +1,7 @@
 """Come, be seen, drain, go."""
 
 from collections.abc import Collection
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -10,6 +11,7 @@ from pipelines.audit.record import record
 from pipelines.errors import UserError
 from pipelines.roster.models import Kind, Machine, Runner
 from pipelines.states import leases
+from pipelines.states.signals import progressed
 
 GONE_SECONDS = 30  # who has not been seen for so long is taken for dead
 FORGOTTEN_SECONDS = 600  # so long the page says that it has gone
@@ -25,9 +27,11 @@ def register(host: str, pid: int, kind: Kind, labels: Collection[str], version: 
     name and pid once more."""
     name = f"{host}:{pid}"
     Runner.objects.filter(name=name).delete()
-    return Runner.objects.create(
+    runner = Runner.objects.create(
         name=name, host=host[:150], pid=pid, kind=kind, labels=sorted(labels), version=version[:40]
     )
+    _tell(runner)
+    return runner
 
 
 def beat(runner: Runner) -> bool:
@@ -38,6 +42,7 @@ def beat(runner: Runner) -> bool:
 def retire(runner: Runner) -> None:
     """It ends in good order; who dies is found to be gone."""
     Runner.objects.filter(pk=runner.pk).delete()
+    _tell(runner)
 
 
 def forget() -> int:
@@ -66,6 +71,7 @@ def drain(who: str, actor: str, *, leave: bool = False) -> list[Runner]:
         Machine.objects.update_or_create(host=who, defaults=stamps)
     Runner.objects.filter(pk__in=[runner.pk for runner in found]).update(**stamps, leaves=leave)
     record(actor, "drained", who, reason="they end afterwards" if leave else "")
+    _tell(*found)
     return found
 
 
@@ -80,7 +86,14 @@ def undrain(who: str, actor: str) -> list[Runner]:
         drain_requested_at=None, drain_requested_by="", leaves=False
     )
     record(actor, "let work again", who)
+    _tell(*found)
     return found
+
+
+def _tell(*runners: Runner) -> None:
+    """Whoever watches the runners sees it at once; that one is silent they see by looking."""
+    for runner in runners:
+        transaction.on_commit(partial(progressed.send, Runner, subject=runner), robust=True)
 
 
 def _named(who: str) -> list[Runner]:

@@ -109,6 +109,7 @@ class Run(Stateful, Leased, Grouped):
         indexes = [
             models.Index(fields=["project", "ref", "-number"]),
             models.Index(fields=["project", "ref", "sha"]),
+            models.Index(fields=["project", "created_at"], name="run_by_time"),
             models.Index(fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)),
             models.Index(
                 fields=["project", "group"],
@@ -157,7 +158,11 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "delivery_id"], name="delivery_once"),
         ]
-        indexes = [models.Index(fields=["project", "-id"])]
+        indexes = [
+            models.Index(fields=["project", "-id"]),
+            models.Index(fields=["project", "sha"], name="event_of_commit"),
+            models.Index(fields=["project", "-id"], name="event_without_run", condition=~models.Q(outcome="run")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.ref} {self.sha[:7]}".strip()

@@ -1,12 +1,12 @@
 """What pages ask about runs and events; each question is a bounded number of queries over a bounded number of rows."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from django.db.models import CharField, F, Prefetch, Q, QuerySet, Value, Window
+from django.db.models import CharField, F, Max, Prefetch, Q, QuerySet, Value, Window
 from django.db.models.functions import Concat, RowNumber
 
 from pipelines.projects.models import Project
@@ -14,8 +14,12 @@ from pipelines.runs.approvals import answers_of
 from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
 from pipelines.spec.model import ParameterSpec
 from pipelines.states.models import Transition
-from pipelines.states.status import BAD, Status
+from pipelines.states.status import BAD, UNFINISHED, Status
 
+# What no list shows, and a row of which can be large.
+_LARGE = ("message", "parameters", "only", "spec_sources", "problems", "deploy_spec", "asks")
+_SECRETS = ("project__webhook_secret", "project__code_host_token", "project__deploy_key")
+_STRIDE = 2_000  # events looked through at first for a page of them; then ten times as many, and so on
 LOOK_BACK = 300  # runs of a project among which the newest of a branch are looked for
 
 
@@ -65,31 +69,41 @@ class Line:
 def lines(projects: Iterable[Project], length: int = 20) -> Mapping[int, Line]:
     """Project id → the newest runs of its default branch, in one query for all projects."""
     default_ref = Concat(Value("refs/heads/"), F("project__default_branch"), output_field=CharField())
-    ranked = Run.objects.filter(
-        project__in=projects, ref=default_ref, number__gte=F("project__next_run_number") - LOOK_BACK
-    ).annotate(
-        place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc()),
+    ranked = (
+        Run.objects.filter(project__in=projects, ref=default_ref, number__gte=F("project__next_run_number") - LOOK_BACK)
+        .annotate(place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc()))
+        .filter(place__lte=length)
+        .values_list("pk", flat=True)  # ranked alone: the rows are wide
     )
+    of = {project.pk: project for project in projects}
     found: dict[int, list[Run]] = defaultdict(list)
-    for run in ranked.filter(place__lte=length).select_related("project").order_by("number"):
+    for run in Run.objects.filter(pk__in=list(ranked)).defer(*_LARGE).order_by("number"):
+        run.project = of[run.project_id]  # joined, its secrets would be decrypted for every row
         found[run.project_id].append(run)
-    return {project.pk: Line(found[project.pk]) for project in projects}
+    return {pk: Line(found[pk]) for pk in of}
 
 
 def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Run]:
     """Runs that are queued or run, the oldest first, their stages at hand."""
-    runs = Run.objects.filter(project__in=projects, finished_at=None)
-    return list(runs.select_related("project").prefetch_related("stages").order_by("pk")[:limit])
+    runs = Run.objects.filter(project__in=projects, status__in=UNFINISHED, finished_at=None)
+    return list(runs.select_related("project").defer(*_SECRETS).prefetch_related("stages").order_by("pk")[:limit])
 
 
-def newest(project: Project, ref: str = "", before: int | None = None, limit: int = 30) -> list[Run]:
-    """A page of runs, newest first; of one full ref, and older than the run number `before`, if given."""
+def newest(
+    project: Project, ref: str = "", before: int | None = None, limit: int = 30, *, status: str = ""
+) -> list[Run]:
+    """A page of runs, newest first; of one full ref, of a status, and older than the run number `before`, if given."""
     runs = Run.objects.filter(project=project)
     if ref:
         runs = runs.filter(ref=ref)
+    if status:
+        runs = runs.filter(status=status)
     if before is not None:
         runs = runs.filter(number__lt=before)
-    return list(runs.select_related("release").order_by("-number")[:limit])
+    found = list(runs.select_related("release", "rerun_of").defer(*_LARGE).order_by("-number")[:limit])
+    for run in found:
+        run.project = project  # joined, its secrets would be decrypted for every row
+    return found
 
 
 def refs(project: Project) -> list[str]:
@@ -135,9 +149,23 @@ def events(
     found: QuerySet[Event] = Event.objects.filter(project__in=projects)
     if wanted := list(outcomes):
         found = found.filter(outcome__in=wanted)
-    if before is not None:
-        found = found.filter(pk__lt=before)
-    return list(found.select_related("project", "run").defer("payload").order_by("-pk")[:limit])
+        if Outcome.RUN not in wanted:
+            found = found.exclude(outcome=Outcome.RUN)  # said as well, as an index is of those
+    pks = _newest_first(found, before, limit)
+    rows = Event.objects.filter(pk__in=pks).select_related("project", "run").defer("payload", *_SECRETS)
+    return list(rows.order_by("-pk"))
+
+
+def _newest_first(events: QuerySet[Event], before: int | None, limit: int) -> list[int]:
+    """Ids, the newest first: no index of all projects together is in that order, so ever more are looked through."""
+    until = before if before is not None else (Event.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    found: list[int] = []
+    stride = _STRIDE
+    while until > 0 and len(found) < limit:
+        part = events.filter(pk__gte=until - stride, pk__lt=until).order_by("-pk").values_list("pk", flat=True)
+        found += part[: limit - len(found)]
+        until, stride = until - stride, stride * 10
+    return found
 
 
 def queued_at(stages: Iterable[Stage]) -> dict[int, datetime]:
@@ -187,6 +215,16 @@ def artifacts_of(stages: QuerySet[Stage]) -> QuerySet[Artifact]:
 def attempts_of(stage: Stage) -> QuerySet[Attempt]:
     """The attempts at a stage, the first first; of one that was taken over, those of the stage that did its work."""
     return Attempt.objects.filter(stage=stage.taken_from_id or stage.pk).select_related("log").order_by("number")
+
+
+def attempts_of_all(stages: Collection[int]) -> Mapping[int, list[Attempt]]:
+    """Stage id → its attempts with their artifacts, the first first, in two queries."""
+    found: dict[int, list[Attempt]] = defaultdict(list)
+    if stages:
+        artifacts = Prefetch("artifacts", Artifact.objects.order_by("path"))
+        for one in Attempt.objects.filter(stage__in=stages).prefetch_related(artifacts).order_by("number"):
+            found[one.stage_id].append(one)
+    return found
 
 
 def parameters_for(stage: Stage) -> dict[str, str]:

@@ -30,6 +30,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 UNSEEN = "a fork's pull request: somebody of the project has to look at its commit before it is run"
 
 
+class BadRef(UserError):
+    """No full name of a branch or tag, or no full id of a commit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """What somebody says has happened. `ref` is full; `sha` is empty where the event names no commit.
@@ -103,12 +107,12 @@ def start(  # noqa: PLR0913  one word of the sentence each
 
     `ref` is full; without a `sha` its tip is taken when the run is planned, and `parameters` are checked then. What
     asks `once` by the same words again gets the event of the first time. `only` names stages: no others are run, but
-    what they need. Raises UserError for what is no ref or commit.
+    what they need. Raises BadRef for what is no ref or commit.
     """
     if not (ref.startswith(("refs/heads/", "refs/tags/")) and len(ref) <= MAX_REF and ref.isprintable()):
-        raise UserError(f"{ref[:80]!r} is no full name of a branch or tag: refs/heads/main")
+        raise BadRef(f"{ref[:80]!r} is no full name of a branch or tag: refs/heads/main")
     if sha and not _COMMIT.fullmatch(sha):
-        raise UserError(f"{sha[:80]!r} is no full id of a commit: 40 digits and letters a to f")
+        raise BadRef(f"{sha[:80]!r} is no full id of a commit: 40 digits and letters a to f")
     incoming = Incoming(
         kind=kind,
         name=kind,

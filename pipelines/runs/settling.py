@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from pipelines.audit.record import record
 from pipelines.errors import LostRace
+from pipelines.notifications.models import Topic
+from pipelines.notifications.queries import has_rules
 from pipelines.outbox import queue as outbox
 from pipelines.outbox.models import Channel
 from pipelines.runs import flow, groups
@@ -19,6 +21,11 @@ from pipelines.states.status import BAD, FINAL, Status
 from pipelines.states.transitions import transition as move
 
 WAITING = (Status.PENDING, Status.BLOCKED, Status.QUEUED)
+_HEARD = {
+    Status.SUCCEEDED: Topic.RUN_SUCCEEDED,
+    Status.FAILED: Topic.RUN_FAILED,
+    Status.ERRORED: Topic.RUN_FAILED,
+}
 _STANDING = ("name", "status", "needs", "starts_on", "allow_failure")
 
 
@@ -84,6 +91,8 @@ def move_run(run: Run, to: Status, *, actor: str = "", reason: str = "", **field
     broken = to in BAD and run.ref == run.project.default_ref
     if broken and run.project.chat_channel:
         outbox.put(row, Channel.CHAT)
+    if to in _HEARD and has_rules(run.project_id):
+        outbox.put(row, Channel.RULES, _HEARD[to])
     return row
 
 
@@ -157,7 +166,9 @@ def _settle(run: Run) -> list[Stage]:
         if not come:
             hold(run.pk)
         for stage, to, reason in following:
-            move(stage, to, reason=reason)
+            row = move(stage, to, reason=reason)
+            if to == Status.BLOCKED and has_rules(run.project_id):
+                outbox.put(row, Channel.RULES, Topic.RUN_ASKS)
             come += [stage] if to == Status.QUEUED else []
     verdict = flow.verdict(_standing(stages))
     if verdict is not None:

@@ -24,7 +24,11 @@ class Line:
 def of_project(project: Project, now: datetime) -> list[Line]:
     """By source and name."""
     rows = Schedule.objects.filter(project=project).select_related("last_event__run", "project")
-    return [Line(row, _times(row, now)) for row in rows.order_by("source", "name")]
+    return [line(row, now) for row in rows.order_by("source", "name")]
+
+
+def line(schedule: Schedule, now: datetime) -> Line:
+    return Line(schedule, _times(schedule, now))
 
 
 def upcoming(projects: Iterable[Project], limit: int = 5) -> list[Schedule]:

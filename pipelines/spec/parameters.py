@@ -17,8 +17,12 @@ _EXPECTED = {"number": "a number", "boolean": "true or false", "text": f"a text 
 _KINDS_BY_DEFAULT = {"a boolean": "boolean", "a number": "number"}
 
 
+class BadParameters(UserError):
+    """Values that do not fit what the pipeline asks for; each fault has its line."""
+
+
 def check(parameters: tuple[ParameterSpec, ...], given: Given[str, str]) -> dict[str, str]:
-    """Every parameter's value, what was not given by its default; raises UserError with all that is wrong."""
+    """Every parameter's value, what was not given by its default; raises BadParameters with all that is wrong."""
     declared = {parameter.name: parameter for parameter in parameters}
     faults = [f"there is no parameter {clip(name)}" for name in given if name not in declared]
     values = {}
@@ -29,7 +33,7 @@ def check(parameters: tuple[ParameterSpec, ...], given: Given[str, str]) -> dict
             faults.append(f"{name}: {fault}")
         values[name] = value or ""
     if faults:
-        raise UserError("\n".join(faults))
+        raise BadParameters("\n".join(faults))
     return values
 
 

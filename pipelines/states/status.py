@@ -22,6 +22,7 @@ FINAL = frozenset(
 )
 
 BAD = frozenset({Status.FAILED, Status.ERRORED})
+UNFINISHED = [status for status in Status if status not in FINAL]  # said beside `finished_at=None`, an index is used
 
 # From best to worst: what a whole says when its parts ended differently. Unknown is worse than a plain no.
 _SEVERITY = (Status.SKIPPED, Status.SUCCEEDED, Status.CANCELLED, Status.FAILED, Status.ERRORED)

@@ -16,6 +16,7 @@ from runners.checkout.storage import clear_leftovers, configuration, locked
 
 NETWORK_TIMEOUT_SECONDS = 300
 TAGS = "refs/code-host/tags/"
+HEAD = "ref: refs/heads/"
 PACKS_BEFORE_REPACK = 50
 _QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
 
@@ -41,6 +42,12 @@ class Clone(Repository):
     def refs(self) -> dict[str, str]:
         """Every branch and tag as full ref with its commit, as the repository has them now."""
         return self._list_remote("--heads", "--tags", "--", self.clone_url)
+
+    def default_branch(self) -> str | None:
+        """The branch that the repository calls its own, without refs/heads/; None if it is empty or does not say."""
+        listing = self._remote("--symref", "--", self.clone_url, "HEAD").decode("utf-8", "replace")
+        named = (line.partition("\t")[0] for line in listing.split("\n") if line.endswith("\tHEAD"))
+        return next((name.removeprefix(HEAD) for name in named if name.startswith(HEAD)), None)
 
     def fetch(self, ref: str, sha: str, run: str) -> str:
         """Bring the commit here, pin it for `run` and return its id (`sha` may be an annotated tag's).
@@ -184,13 +191,16 @@ class Clone(Repository):
             raise GitFault(f"{bare} could not be made: {redact(answer.error, None)}")
 
     def _list_remote(self, *args: str) -> dict[str, str]:
+        return parse_refs(self._remote(*args))
+
+    def _remote(self, *args: str) -> bytes:
         if not self._is_ready:  # else nobody who fetches at the moment has to be waited for
             with locked(self.path):
                 self._ensure()
         answer = self._ask_remote("ls-remote", *args)
         if answer.code:
             raise self._clone_failed(answer)
-        return parse_refs(answer.out)
+        return answer.out
 
     def _ask_remote(self, *args: str, lock: int | None = None) -> Answer:
         """Raises CloneFailed when there is no answer in time, or none from a host that is believed."""

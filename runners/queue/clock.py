@@ -14,6 +14,7 @@ from pipelines.deploys.retention import expire
 from pipelines.errors import PipelineError
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
+from pipelines.retention.lifecycle import sweep
 from pipelines.roster.lifecycle import forget
 from pipelines.schedules.firing import fire_due
 from runners.queue.connections import refuse_unsafe, ring_connection
@@ -27,6 +28,7 @@ SCHEDULES_SECONDS = 5.0
 FORGET_SECONDS = 60.0
 ARCHIVE_SECONDS = 5.0
 EXPIRY_SECONDS = 60.0
+SWEEP_SECONDS = 10.0  # between two looks whether the next sweep is due
 ARCHIVE_AT_ONCE = 20
 POLL_SECONDS = 1.0  # between two looks at who is to be asked; how often each is, the settings say
 POLLERS = 4
@@ -57,6 +59,7 @@ def run(stop: threading.Event) -> None:
     slow = [
         Chore(ARCHIVE_SECONDS, Archivist().archive_some),
         Chore(EXPIRY_SECONDS, expire),
+        Chore(SWEEP_SECONDS, sweep),
         *(Chore(POLL_SECONDS, lambda: poll_due(stop)) for _ in range(POLLERS)),
     ]
     threads = [threading.Thread(target=_keep_doing, args=([chore], stop)) for chore in slow]

@@ -129,6 +129,7 @@ def _commands() -> list[tuple[str, list[str]]]:
     web = [sys.executable, "-m", "uvicorn", "server.asgi:application", "--app-dir", str(settings.BASE_DIR)]
     web += ["--host", settings.SLIPWAY_BIND, "--port", str(settings.SLIPWAY_PORT)]
     web += ["--lifespan", "off", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+    web += ["--no-proxy-headers"]  # what proxies say is believed by SLIPWAY_TRUSTED_PROXIES alone
     web += ["--ws-per-message-deflate", "false"]  # it would compress each log again for each of its viewers
     workers = {
         "control": settings.SLIPWAY_CONTROL_WORKERS,

@@ -6,6 +6,7 @@ from server.admin import (
     agreements,
     deploys,
     environments,
+    notifications,
     people,
     projects,
     protection,
@@ -13,13 +14,17 @@ from server.admin import (
     registries,
     reports,
     roster,
+    screens,
+    signing,
     stages,
+    upkeep,
 )
 
 __all__ = [
     "agreements",
     "deploys",
     "environments",
+    "notifications",
     "people",
     "projects",
     "protection",
@@ -27,7 +32,10 @@ __all__ = [
     "registries",
     "reports",
     "roster",
+    "screens",
+    "signing",
     "stages",
+    "upkeep",
 ]
 
 admin.site.site_header = "Slipway"

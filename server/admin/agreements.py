@@ -38,7 +38,7 @@ class IdentityAdmin(Audited):
 class TemplateAdmin(Audited):
     """Projects whose pipeline files every other may include."""
 
-    list_display = ("project",)
+    list_display = ("project", "project__clone_url")
     search_fields = ("project__name",)
     list_select_related = ("project",)
     autocomplete_fields = ("project",)

@@ -66,6 +66,7 @@ class CredentialForm(secrets.WriteOnlyForm):
 class CredentialAdmin(Audited):
     form = CredentialForm
     list_display = ("name", "kind", "public_key")
+    list_filter = ("kind",)
     search_fields = ("name", "public_key")
 
 
@@ -74,8 +75,9 @@ class HostKeyAdmin(Audited):
     """Approved on the environment's page; here one can be taken back."""
 
     list_display = ("address", "port", "key_type", "fingerprint", "environment", "pinned_by", "pinned_at")
-    list_filter = ("environment",)
-    search_fields = ("address", "fingerprint")
+    list_filter = ("environment__project", "key_type")
+    search_fields = ("address", "fingerprint", "environment__name")
+    list_select_related = ("environment__project",)
     readonly_fields = ("pinned_by", "pinned_at")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -179,3 +179,4 @@ class EnvironmentSecretAdmin(Audited):
     list_display = ("name", "environment", "changed_at")
     list_filter = ("environment__project",)
     search_fields = ("name", "environment__name")
+    list_select_related = ("environment__project",)

@@ -83,6 +83,7 @@ class MemberAdmin(Audited):
     list_display = ("project", "team", "role")
     list_filter = ("role", "project")
     search_fields = ("project__name", "team__name")
+    list_select_related = ("project", "team")
 
 
 @admin.register(Secret)
@@ -91,4 +92,5 @@ class SecretAdmin(Audited):
     list_display = ("name", "project", "changed_at")
     list_filter = ("project",)
     search_fields = ("name", "project__name")
+    list_select_related = ("project",)
     fields = ("project", "name", "value")

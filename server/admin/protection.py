@@ -92,6 +92,7 @@ class FreezeAdmin(Audited):
     list_display = ("name", "project", "environment", "weekly_from", "weekly_until", "timezone", "starts_at", "ends_at")
     list_filter = ("project",)
     search_fields = ("name",)
+    list_select_related = ("project", "environment__project")
 
     def save_model(self, request: HttpRequest, obj: Freeze, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -110,8 +111,9 @@ class FreezeAdmin(Audited):
 class AlarmAdmin(Audited):
     form = AlarmForm
     list_display = ("name", "environment", "kind", "cause", "alert", "action")
-    list_filter = ("environment", "kind")
-    search_fields = ("name", "cause")
+    list_filter = ("kind", "action", "environment__project")
+    search_fields = ("name", "cause", "environment__name")
+    list_select_related = ("environment__project",)
 
 
 @admin.register(Lock)
@@ -122,6 +124,7 @@ class LockAdmin(OperatorsOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("reason", "level", "project", "environment", "taken_by", "taken_at", "expires_at", "released_at")
     list_filter = ("level", "released_at")
     search_fields = ("reason", "taken_by")
+    list_select_related = ("project", "environment__project")
     actions = ("release",)
     action_form = ReleaseForm
 
@@ -157,9 +160,12 @@ class DeployApprovalAdmin(Record):
     list_display = ("deploy", "actor", "refused", "plan", "at")
     list_filter = ("refused",)
     search_fields = ("actor", "deploy__environment__name")
+    list_select_related = ("deploy__environment", "deploy__release__project")
 
 
 @admin.register(Inspection)
 class InspectionAdmin(Record):
     list_display = ("environment", "due_at", "ended_at", "error")
+    list_filter = ("environment__project",)
     search_fields = ("environment__name", "error")
+    list_select_related = ("environment__project",)

@@ -7,8 +7,10 @@ from pipelines.deploys.models import Configuration, Deploy, Host, HostDeploy, Re
 from pipelines.logs.models import Chunk, Log
 from pipelines.outbox.models import Message, Notice
 from pipelines.probes.models import Probe
+from pipelines.projects.models import Refusal
 from pipelines.runs.models import Artifact, Attempt, Event, Poll, Run, Stage, Step, Tip
 from pipelines.states.models import Transition
+from server.admin import acting
 from server.admin.audited import Record
 
 
@@ -18,6 +20,7 @@ class RunAdmin(Record):
     list_filter = ("status", "event_kind", "project")
     search_fields = ("sha", "title", "ref", "author")
     list_select_related = ("project",)
+    actions = (acting.cancel_runs,)
 
 
 @admin.register(Event)
@@ -33,12 +36,22 @@ class TipAdmin(Record):
     list_display = ("project", "ref", "sha")
     list_filter = ("project",)
     search_fields = ("ref", "sha")
+    list_select_related = ("project",)
 
 
 @admin.register(Poll)
 class PollAdmin(Record):
     list_display = ("project", "looked_at", "due_at", "error")
     search_fields = ("project__name", "error")
+    list_select_related = ("project",)
+
+
+@admin.register(Refusal)
+class RefusalAdmin(Record):
+    """Why a code host's delivery was not taken."""
+
+    list_display = ("project", "at", "why")
+    search_fields = ("project__name", "why")
     list_select_related = ("project",)
 
 
@@ -83,7 +96,7 @@ class ReleaseAdmin(Record):
 @admin.register(Configuration)
 class ConfigurationAdmin(Record):
     list_display = ("environment", "version", "made_by", "created_at")
-    list_filter = ("environment",)
+    list_filter = ("environment__project",)
     search_fields = ("environment__name", "made_by")
     list_select_related = ("environment__project",)
 
@@ -91,7 +104,7 @@ class ConfigurationAdmin(Record):
 @admin.register(Host)
 class HostAdmin(Record):
     list_display = ("name", "environment", "address", "release", "healthy", "listed_at", "gone_at")
-    list_filter = ("healthy", "environment")
+    list_filter = ("healthy", "environment__project")
     search_fields = ("name", "address", "external_id")
     list_select_related = ("environment__project", "release__project")
 
@@ -99,9 +112,10 @@ class HostAdmin(Record):
 @admin.register(Deploy)
 class DeployAdmin(Record):
     list_display = ("number", "kind", "environment", "release", "status", "asked_by", "reason", "created_at")
-    list_filter = ("status", "kind", "environment")
-    search_fields = ("reason", "asked_by")
+    list_filter = ("status", "kind", "environment__project")
+    search_fields = ("reason", "asked_by", "environment__name")
     list_select_related = ("environment__project", "release__project")
+    actions = (acting.cancel_deploys,)
 
 
 @admin.register(HostDeploy)
@@ -138,6 +152,7 @@ class MessageAdmin(Record):
 class NoticeAdmin(Record):
     list_display = ("topic", "subject_kind", "subject_id", "at")
     list_filter = ("topic",)
+    search_fields = ("topic", "subject_kind")
 
 
 @admin.register(Act)

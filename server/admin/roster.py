@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from pipelines.roster.models import Machine, Runner
 from pipelines.schedules.models import Schedule
+from server.admin import acting
 from server.admin.audited import Record
 
 
@@ -12,6 +13,7 @@ class RunnerAdmin(Record):
     list_display = ("name", "kind", "host", "labels", "version", "seen_at", "drain_requested_at", "leaves")
     list_filter = ("kind", "host")
     search_fields = ("name",)
+    actions = (acting.drain, acting.undrain)
 
 
 @admin.register(Machine)
@@ -26,3 +28,4 @@ class ScheduleAdmin(Record):
     list_filter = ("source", "project")
     search_fields = ("name", "project__name")
     list_select_related = ("project",)
+    actions = (acting.pause, acting.resume)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -11,6 +12,7 @@ from pipelines.spec.errors import Problem, SpecError
 from pipelines.spec.includes import IncludeSpec
 from pipelines.spec.model import PipelineSpec
 from pipelines.spec.parser import parse, parse_folder
+from server.cli.client.terminal import console, put
 from server.cli.worktree import Worktree
 
 
@@ -29,6 +31,29 @@ def check(tree: Worktree, path: str) -> Found:
         return Found(path, _read(tree, path), None)
     except SpecError as error:
         return Found(path, None, error)
+
+
+def tell(found: Found, *, as_json: bool) -> None:
+    """On standard output, for people or for programs."""
+    if as_json:
+        put(document(found))
+    else:
+        show(found, console())
+
+
+def document(found: Found) -> dict[str, Any]:
+    """The machine form, as the server's own."""
+    problems = [
+        {
+            "file": each.path or found.path,
+            "line": each.line,
+            "column": each.column,
+            "key": each.key_path,
+            "message": each.message,
+        }
+        for each in (found.error.problems if found.error else ())
+    ]
+    return {"is_valid": found.error is None, "problems": problems}
 
 
 def show(found: Found, console: Console) -> None:

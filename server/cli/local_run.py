@@ -4,6 +4,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +74,15 @@ class LocalRun:
         took = f" in {self._run.took_seconds:.1f} s" if self._run.took_seconds is not None else ""
         because = f"\n{self._run.reason}" if self._run.reason else ""
         return self._run.status, f"{self._run.status}{took}{because}"
+
+    def document(self) -> dict[str, Any]:
+        """The machine form: how it and each stage of it ended."""
+        columns = ("name", "status", "reason", "started_at", "finished_at")
+        stages = [
+            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+            for row in self._run.stages.order_by("position").values(*columns)
+        ]
+        return {"status": self._run.status, "reason": self._run.reason, "stages": stages}
 
     def work(self) -> None:
         """Perform stages until the run has ended."""

@@ -1,27 +1,25 @@
-"""The commands of `slipway`.
-
-Exit status: 0 all well, 1 the pipeline or its file said no, 2 wrong use, 3 our machinery broke, 130 cancelled.
-"""
+"""The commands of `slipway`. What a command needs beyond this file is imported when it is called: most need little."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
 
 from pipelines.errors import PipelineError, SystemFault
-from server.cli import lint as linting
-from server.cli.choices import Choices
+from server.cli.client.errors import BROKE, EXIT_STATUS, FAILED, ClientError
+from server.cli.client.options import Json
+from server.cli.client.register import register
+from server.cli.client.terminal import console
+from server.cli.controls import plain
 from server.cli.worktree import NoWorktree, Worktree
-
-FAILED, BROKE = 1, 3
 
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="Slipway's pipelines on this machine, without a server.",
+    help="Slipway from the terminal: runs, logs and deploys of a server, and pipelines on this machine without one.",
+    epilog=EXIT_STATUS,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -33,12 +31,17 @@ File = Annotated[
 Where = Annotated[Path, typer.Option("--directory", "-C", help="Anywhere in the working tree.")]
 
 
+register(app)
+
+
 @app.command()
-def lint(file: File = None, directory: Where = Path()) -> None:
+def lint(file: File = None, directory: Where = Path(), as_json: Json = False) -> None:
     """Check the pipeline file: the same mistakes that the server would find, at their lines."""
+    from server.cli import lint as linting
+
     tree = _worktree(directory)
     found = linting.check(tree, tree.spec_path(file))
-    linting.show(found, Console(highlight=False, soft_wrap=True))
+    linting.tell(found, as_json=as_json)
     raise typer.Exit(FAILED if found.error else 0)
 
 
@@ -60,8 +63,12 @@ def run(  # noqa: PLR0913, PLR0917  one option each
     artifacts: Annotated[Path | None, typer.Option(help="Put what the stages keep here.")] = None,
     file: File = None,
     directory: Where = Path(),
+    as_json: Json = False,
 ) -> None:
     """Run the pipeline of the working tree as it is, committed or not, in the containers that the server would use."""
+    from server.cli.choices import Choices
+    from server.cli.run import perform  # Django and the engine
+
     tree = _worktree(directory)
     choices = _wrong_use(
         lambda: Choices.read(
@@ -77,9 +84,7 @@ def run(  # noqa: PLR0913, PLR0917  one option each
             artifacts=artifacts,
         )
     )
-    from server.cli.run import perform  # Django and the engine: not for `lint` and `--help`
-
-    raise typer.Exit(perform(tree, tree.spec_path(file), choices))
+    raise typer.Exit(perform(tree, tree.spec_path(file), choices, as_json=as_json))
 
 
 @app.command()
@@ -92,13 +97,19 @@ def schema() -> None:
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The entry of the command line: errors of ours are sentences, not traces."""
     try:
-        app()
+        app(args=None if arguments is None else list(arguments), prog_name="slipway")
+    except ClientError as error:
+        _end(str(error), error.exit_status)
     except PipelineError as error:
-        Console(stderr=True, highlight=False).print(str(error), style="red", markup=False)
-        sys.exit(BROKE if isinstance(error, SystemFault) else FAILED)
+        _end(str(error), BROKE if isinstance(error, SystemFault) else FAILED)
+
+
+def _end(told: str, status: int) -> NoReturn:
+    console(to_stderr=True).print(plain(told), style="red")
+    sys.exit(status)
 
 
 def _worktree(directory: Path) -> Worktree:

@@ -7,6 +7,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from server.cli.controls import coloured, last_state
+
 _COLOURS = ("cyan", "magenta", "blue", "yellow", "green", "bright_cyan", "bright_magenta", "bright_blue")
 _STATUS_STYLE: Mapping[str, str] = {
     "succeeded": "bold green",
@@ -57,7 +59,6 @@ class Printer:
             self._console.print(Text(sentence, style=style))
 
     def _line(self, name: str, line: bytes) -> None:
-        # Of what a progress bar overwrote the last state counts; other control sequences than colours do not pass.
-        last = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+        last = coloured(last_state(line.decode(errors="replace")))
         prefix = Text(f"{name:<{self._width}} │ ", style=self._colour.get(name, ""))
         self._console.print(prefix + Text.from_ansi(last))

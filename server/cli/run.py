@@ -2,16 +2,17 @@
 
 import getpass
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from server.cli import lint
 from server.cli.choices import Choices
+from server.cli.client import errors
+from server.cli.client.terminal import put
 from server.cli.laptop import records_of
 from server.cli.printing import Printer
 from server.cli.worktree import Worktree
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from server.cli.local_run import LocalRun
 
 _LOOK_SECONDS = 0.1
-_EXIT = {"succeeded": 0, "failed": 1, "errored": 3, "cancelled": 130}
+_EXIT = {"succeeded": errors.FINE, "failed": errors.FAILED, "errored": errors.BROKE, "cancelled": errors.STOPPED}
 
 
-def perform(tree: Worktree, spec_path: str, choices: Choices) -> int:
+def perform(tree: Worktree, spec_path: str, choices: Choices, *, as_json: bool) -> int:
     """Run the pipeline of a working tree; returns the exit status."""
     found = lint.check(tree, spec_path)
     if found.spec is None:
-        lint.show(found, Console(highlight=False, soft_wrap=True))
+        lint.tell(found, as_json=as_json)
         return _EXIT["failed"]
     # This machine is whatever runner a stage asks for.
     labels = {label for stage in found.spec.stages for label in stage.labels}
@@ -35,17 +36,19 @@ def perform(tree: Worktree, spec_path: str, choices: Choices) -> int:
         from server.cli.local_run import LocalRun  # models: not before Django is set up
 
         with ending_as_by_hand():
-            return _run(tree, spec_path, choices, LocalRun)
+            return _run(tree, spec_path, choices, LocalRun, as_json=as_json)
 
 
-def _run(tree: Worktree, spec_path: str, choices: Choices, records: "type[LocalRun]") -> int:
+def _run(tree: Worktree, spec_path: str, choices: Choices, records: "type[LocalRun]", *, as_json: bool) -> int:
     try:
         local = records.planned(tree, spec_path, choices, getpass.getuser())
-        printer = Printer(local.names())
+        printer = Printer(local.names(), sys.stderr if as_json else None)
         if not local.is_final:
             _carried_out(local, printer, choices.parallel)
         local.unpack_artifacts(choices.artifacts)
         status, told = local.verdict()
+        if as_json:
+            put(local.document())
     finally:
         records.clear_away()
     printer.say(told, "bold green" if status == "succeeded" else "bold red")

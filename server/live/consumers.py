@@ -12,8 +12,6 @@ from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from server import access
-from server.access import Act
 from server.live import subjects
 from server.live.entry import ACCESS_SECONDS, NOT_FOUND, Scope, may_see, person_of
 from server.live.hub import hub
@@ -116,7 +114,7 @@ class LogSocket(Socket):
 
     async def _watch_access(self) -> None:
         while True:
-            await asyncio.sleep(_access_seconds())
+            await asyncio.sleep(access_seconds())
             if not await in_thread(_may_read, self.scope, self._log_id):
                 await self.close(code=NOT_FOUND)
                 return
@@ -174,7 +172,7 @@ class LiveSocket(Socket):
 
     async def _watch_access(self) -> None:
         while True:
-            await asyncio.sleep(_access_seconds())
+            await asyncio.sleep(access_seconds())
             kept = await in_thread(_visible, self.scope, list(self._watched))
             for subject in set(self._watched) - set(kept):
                 self._leave(subject)
@@ -187,7 +185,7 @@ class NoSocket(Socket):
         await self.close(code=NOT_FOUND)
 
 
-def _access_seconds() -> float:
+def access_seconds() -> float:
     """Sockets that came together are not asked together."""
     return ACCESS_SECONDS * random.uniform(0.5, 1)  # noqa: S311  no secret
 
@@ -220,5 +218,4 @@ def _visible(scope: Scope, asked: Iterable[Subject]) -> list[Subject]:
     person = person_of(scope)
     if not person.is_authenticated:
         return []
-    found = [(subject, subjects.project_of(subject)) for subject in dict.fromkeys(asked)]
-    return [subject for subject, project in found if project is not None and access.may(person, Act.VIEW, project)]
+    return [subject for subject in dict.fromkeys(asked) if subjects.may_watch(person, subject)]

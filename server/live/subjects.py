@@ -5,13 +5,19 @@ from dataclasses import dataclass
 
 from django.db.models import Model, QuerySet
 
+from pipelines.audit.models import Act
 from pipelines.deploys.models import Deploy, Environment, HostDeploy
 from pipelines.logs.models import Log
-from pipelines.probes.models import Probe
+from pipelines.probes.models import OF_PROJECTS, OF_SERVER, Probe
 from pipelines.projects.models import Project
+from pipelines.roster.models import Runner
 from pipelines.runs.models import Run, Stage
+from server import access
+from server.access import Visitor
 
 _MAX_ID = 2**63 - 1
+# Of the whole server, with the id 0; what each is news of.
+OF_SERVER_KINDS: dict[str, type[Model]] = {"runners": Runner, "audit": Act}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,19 @@ class Subject:
 def parse(text: object) -> Subject | None:
     """The subject that a browser names; None when it is none."""
     kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", "")
+    if kind in OF_SERVER_KINDS:
+        return Subject(kind, 0) if number == "0" else None
     if kind not in _PROJECTS or not (number.isascii() and number.isdigit()) or len(number) > 19:
         return None
     return Subject(kind, int(number)) if int(number) <= _MAX_ID else None
+
+
+def may_watch(person: Visitor, subject: Subject) -> bool:
+    """Runners are everybody's who has signed in, acts an operator's; anything else is its project's."""
+    if subject.kind in OF_SERVER_KINDS:
+        return person.is_authenticated and (subject.kind != "audit" or access.is_operator(person))
+    project = project_of(subject)
+    return project is not None and access.may(person, access.Act.VIEW, project)
 
 
 def project_of(subject: Subject) -> Project | None:
@@ -61,12 +77,23 @@ def concerned(changed: Model) -> list[Subject]:
         return [Subject("deploy", changed.deploy_id), Subject("environment", changed.deploy.environment_id)]
     if isinstance(changed, Environment):
         return [Subject("environment", changed.pk), Subject("project", changed.project_id)]
-    return [Subject("probe", changed.pk)] if isinstance(changed, Probe) else []
+    return _concerned_by_probe(changed) if isinstance(changed, Probe) else _concerned_server(changed)
+
+
+def _concerned_server(changed: Model) -> list[Subject]:
+    return [Subject(kind, 0) for kind, model in OF_SERVER_KINDS.items() if isinstance(changed, model)]
+
+
+def _concerned_by_probe(probe: Probe) -> list[Subject]:
+    whose = [Subject("project", probe.subject_id)] if probe.kind in OF_PROJECTS else []
+    return [Subject("probe", probe.pk), *whose]
 
 
 def _project_of_probe(probe_id: int) -> Project | None:
     probe = Probe.objects.filter(pk=probe_id).first()
-    return None if probe is None else _PROJECTS["environment"](probe.subject_id)
+    if probe is None or probe.kind in OF_SERVER:
+        return None
+    return _PROJECTS["project" if probe.kind in OF_PROJECTS else "environment"](probe.subject_id)
 
 
 def _through(model: type[Model], path: str) -> Callable[[int], Project | None]:

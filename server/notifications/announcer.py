@@ -9,28 +9,36 @@ from django.db import close_old_connections, connections
 from pipelines.errors import told
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
-from server.notifications import chat, mail
-from server.notifications.errors import NotifyError, Refused
+from server.notifications import chat, clock, hooks, mail, others, spreading
+from server.notifications.errors import NotifyError, Refused, Unreachable
 from server.scm import deployments, statuses
 
+# Where many strangers answer, one that is slow must not keep back the others: so many are asked at once.
+AT_ONCE = {Channel.WEBHOOK: 4, Channel.APPRISE: 2}
 PAUSE_SECONDS = 1.0  # between two looks at an empty outbox
 
 Sender = Callable[[Message], None]
 SENDERS: Mapping[Channel, Sender] = {
     Channel.COMMIT_STATUS: statuses.send,
     Channel.DEPLOYMENT: deployments.send,
+    Channel.RULES: spreading.send,
     Channel.CHAT: chat.send,
     Channel.MAIL: mail.send,
+    Channel.WEBHOOK: hooks.send,
+    Channel.APPRISE: others.send,
 }
 
 logger = logging.getLogger(__name__)
 
 
 def run(stop: threading.Event) -> None:
-    """Send until `stop` is set. Each channel has its own thread: a service that hangs does not keep back the others."""
+    """Send until `stop` is set. Each channel has threads of its own: a service that hangs keeps back no other."""
     threads = [
-        threading.Thread(target=_keep_draining, args=(channel, stop), name=f"announce {channel}") for channel in SENDERS
+        threading.Thread(target=_keep_draining, args=(channel, stop), name=f"announce {channel}")
+        for channel in SENDERS
+        for _ in range(AT_ONCE.get(channel, 1))
     ]
+    threads.append(threading.Thread(target=clock.keep_time, args=(stop,), name="digests"))
     for thread in threads:
         thread.start()
     logger.info("sending what waits in the outbox")
@@ -55,7 +63,8 @@ def deliver(message: Message, sender: Sender) -> None:
         sender(message)
     except NotifyError as error:
         logger.warning("%s was not sent: %s", message, error)
-        queue.failed(message, str(error), permanent=isinstance(error, Refused))
+        after = error.after_seconds if isinstance(error, Unreachable) else 0
+        queue.failed(message, str(error), permanent=isinstance(error, Refused), after_seconds=after)
     except Exception as error:
         logger.exception("%s could not be sent", message)
         queue.failed(message, told(error), permanent=False)

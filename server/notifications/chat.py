@@ -1,55 +1,52 @@
-"""What a message of the outbox means to a chat channel: gathers the facts, has them worded, sends them."""
+"""What an outbox message means to a chat: one message per run and deploy, kept up to date, details in its thread."""
 
-from pipelines.logs import store as logs
+from pipelines.notifications.models import Thread
 from pipelines.outbox.models import Message
-from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states.models import Transition
-from pipelines.states.status import BAD
 from server.notifications import messages, slack
-from server.notifications.errors import Refused
-from server.notifications.facts import said
-from server.notifications.links import run_url
-from server.notifications.messages import BrokenRun
-from server.notifications.words import Cause
-
-_TAIL_BYTES = 8192
+from server.notifications.facts import Said, said
+from server.notifications.recipients import chat_channel, name_of
 
 
 def send(message: Message) -> None:
-    """Tell what `message` is about to its project's channel. Raises Refused or Unreachable."""
-    told = message.transition
-    if told is not None and told.subject_kind == Run.machine.name:
-        _send_run(told)
-        return
+    """Tell what `message` is about to its channel. Raises Refused or Unreachable."""
     telling = said(message)
-    slack.post(telling.environment.project.chat_channel, messages.chat(telling.words))
+    channel = chat_channel(message, telling)
+    told = message.transition
+    if told is None or telling.subject is None:
+        slack.post(channel, messages.whole(telling.words), name_of(message))
+        return
+    kind, number = telling.subject
+    thread = Thread.objects.filter(channel_name=channel, subject_kind=kind, subject_id=number).first()
+    if thread is None or not _bring_up_to_date(thread, message, told, telling):
+        _begin(channel, message, told, telling)
 
 
-def broken_run(run: Run, told: Transition) -> BrokenRun:
-    bad = list(run.stages.filter(status__in=BAD).order_by("position"))
-    return BrokenRun(
-        project=run.project.name,
-        number=run.number,
-        status=told.to_status,
-        ref_name=run.ref_name,
-        short_sha=run.short_sha,
-        title=run.title,
-        author=run.author,
-        reason=told.reason,
-        causes=tuple(Cause(stage.name, stage.reason) for stage in bad),
-        tail=_tail(bad[0]) if bad else "",
-        url=run_url(run.project.name, run.number),
+def _begin(channel: str, message: Message, told: Transition, telling: Said) -> None:
+    """The thread is written down before its details are sent: who comes after a crash goes on there."""
+    assert telling.subject is not None, "only what has a subject has a thread"
+    kind, number = telling.subject
+    posted = slack.post(channel, messages.chat(telling.words), name_of(message))
+    place = {"channel": posted.channel, "ts": posted.ts, "told": told.pk}
+    thread, _ = Thread.objects.update_or_create(
+        channel_name=channel, subject_kind=kind, subject_id=number, defaults=place
     )
+    _reply(thread, message, messages.details(telling.words))
 
 
-def _send_run(told: Transition) -> None:
-    run = Run.objects.select_related("project").filter(pk=told.subject_id).first()
-    if run is None:
-        raise Refused("the run is no longer there")
-    slack.post(run.project.chat_channel, messages.broken_run(broken_run(run, told)))
+def _bring_up_to_date(thread: Thread, message: Message, told: Transition, telling: Said) -> bool:
+    """What is sent late, after something newer, is told in the thread alone. False when the message is gone there."""
+    begun_by_it = thread.told == told.pk
+    if told.pk >= thread.told:
+        place = slack.Posted(thread.channel, thread.ts)
+        if not slack.update(place, messages.chat(telling.words), name_of(message)):
+            return False
+        Thread.objects.filter(pk=thread.pk, told__lt=told.pk).update(told=told.pk)
+    words, project = telling.words, telling.project.name
+    _reply(thread, message, messages.details(words) if begun_by_it else messages.step(words, project))
+    return True
 
 
-def _tail(stage: Stage) -> str:
-    """The end of the stage's newest log; it was masked before it was stored."""
-    attempt = Attempt.objects.filter(stage=stage).select_related("log").order_by("number").last()
-    return messages.tail_of(logs.tail(attempt.log, _TAIL_BYTES).decode(errors="replace")) if attempt else ""
+def _reply(thread: Thread, message: Message, reply: messages.ChatMessage | None) -> None:
+    if reply is not None:
+        slack.post(thread.channel, reply, f"{name_of(message)}-details", thread.ts)

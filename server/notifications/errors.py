@@ -12,4 +12,11 @@ class Refused(NotifyError):
 
 
 class Unreachable(NotifyError):
-    """The service did not answer, or asked to come back later: sending again may help."""
+    """The service did not answer, or asked to come back later: sending again may help.
+
+    `after_seconds` is how long it wants to be left alone, 0 when it does not say.
+    """
+
+    def __init__(self, why: str, after_seconds: float = 0) -> None:
+        super().__init__(why)
+        self.after_seconds = after_seconds

@@ -1,17 +1,33 @@
-"""Gathers from the records what a message is to say of an environment and its deploys."""
+"""Gathers from the records what a message is to say, and of what."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from pipelines.deploys import announcements
+from pipelines.deploys import announcements, rollbacks
 from pipelines.deploys.models import AlarmAction, Deploy, DeployKind, Environment, Waits
+from pipelines.notifications.lifecycle import TEST
+from pipelines.notifications.models import Topic
 from pipelines.outbox.models import Message, Notice
+from pipelines.projects.models import Project
+from pipelines.runs.models import Run, Stage
 from pipelines.states.models import Transition
 from pipelines.states.status import BAD
-from server.notifications import words
+from server.notifications import run_words, words
+from server.notifications.digest_facts import digest
 from server.notifications.errors import Refused
-from server.notifications.links import deploy_url, environment_url, hosts_url
-from server.notifications.words import AskingDeploy, Cause, EndedDeploy, InspectedHosts, Overruled, RaisedAlarm, Words
+from server.notifications.links import deploy_url, environment_url, hosts_url, messages_url
+from server.notifications.run_facts import end_of, run_of, told_run
+from server.notifications.words import (
+    AskingDeploy,
+    Button,
+    Cause,
+    Detail,
+    EndedDeploy,
+    InspectedHosts,
+    Overruled,
+    RaisedAlarm,
+    Words,
+)
 
 _WISHES = {
     Waits.MIGRATION: "waits for a person to see how a migration ended",
@@ -23,16 +39,26 @@ _WISHES = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a message says, about which environment, and who reads it by mail."""
+    """What a message says, and who reads it by mail where an environment's own settings name them.
 
-    environment: Environment
+    `subject`: what a chat's thread is kept for. `facts` are the same for programs, as JSON has them.
+    """
+
+    project: Project
     words: Words
-    mail_to: tuple[str, ...]
+    mail_to: tuple[str, ...] = ()
+    subject: tuple[str, int] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def said(message: Message) -> Said:
     """What `message` is to say. Raises Refused for what is not there any more, or is nothing to tell people of."""
-    return _of_notice(message.notice) if message.notice is not None else _of_transition(message)
+    told = message.transition
+    if message.notice is not None:
+        return _of_notice(message.notice)
+    if told is not None and told.subject_kind in (Run.machine.name, Stage.machine.name):
+        return _of_run(told)
+    return _of_deploy(message)
 
 
 def ended_deploy(deploy: Deploy, told: Transition) -> EndedDeploy:
@@ -62,7 +88,15 @@ def ended_deploy(deploy: Deploy, told: Transition) -> EndedDeploy:
     )
 
 
-def _of_transition(message: Message) -> Said:
+def _of_run(told: Transition) -> Said:
+    run = run_of(told)
+    about = told_run(run, told)
+    asks = told.subject_kind == Stage.machine.name
+    spoken = run_words.asking_run(about) if asks else run_words.ended_run(about)
+    return Said(run.project, spoken, (), (Run.machine.name, run.pk), {"run": asdict(about)})
+
+
+def _of_deploy(message: Message) -> Said:
     told = message.transition
     found = Deploy.objects.select_related("environment__project", "release", "replaces", "undone_by__release")
     is_deploy = told is not None and told.subject_kind == Deploy.machine.name
@@ -73,10 +107,39 @@ def _of_transition(message: Message) -> Said:
     if message.topic == f"{announcements.ASKED}{deploy.waits_for}":
         about = replace(about, reason=deploy.reason)  # it may have come to ask while it was blocked already
     to = tuple(announcements.addresses(deploy.environment.mail_to))
-    return Said(deploy.environment, _words(message.topic, about), to)
+    spoken = _words(message.topic, about)
+    spoken = replace(spoken, buttons=_buttons(deploy, message.topic, told), details=_details(deploy, told))
+    subject = (Deploy.machine.name, deploy.pk)
+    return Said(deploy.environment.project, spoken, to, subject, {"deploy": asdict(about)})
+
+
+def _buttons(deploy: Deploy, topic: str, told: Transition) -> tuple[Button, ...]:
+    """To agree while it is asked for; to go back once it has ended, as long as its environment has something to."""
+    place = deploy.environment
+    url = deploy_url(place.project.name, deploy.number)
+    if topic.startswith(announcements.ASKED):
+        label = "Approve or refuse" if topic.endswith(Waits.APPROVAL) else "Decide"
+        return (Button(label, f"{url}#asks"),)
+    buttons = (Button(f"Open deploy {deploy.number}", url),)
+    back = rollbacks.targets(place, rollbacks.strays(place)).first() if topic == announcements.ENDED else None
+    if back is None or deploy.kind == DeployKind.ROLLBACK:
+        return buttons
+    there = f"{environment_url(place.project.name, place.name)}#rollback"
+    return (*buttons, Button(f"Roll back to release {back.number}", there))
+
+
+def _details(deploy: Deploy, told: Transition) -> tuple[Detail, ...]:
+    """The end of the first bad host's log."""
+    if told.to_status not in BAD:
+        return ()
+    row = deploy.hosts.filter(status__in=BAD).select_related("host", "log").order_by("wave", "host__name").first()
+    output = end_of(row.log) if row else ""
+    return (Detail(f"The last lines of {row.host.name}", (), output),) if row and output.strip() else ()
 
 
 def _words(topic: str, about: EndedDeploy) -> Words:
+    if topic == announcements.BEGUN:
+        return words.begun_deploy(about)
     if topic == announcements.OVERRIDDEN:
         return words.overriding_deploy(about)
     if topic.startswith(announcements.ASKED):
@@ -86,10 +149,28 @@ def _words(topic: str, about: EndedDeploy) -> Words:
 
 
 def _of_notice(notice: Notice) -> Said:
+    if notice.subject_kind == "project":
+        return _of_project(notice)
     environment = Environment.objects.select_related("project").filter(pk=notice.subject_id).first()
     if environment is None:
         raise Refused("the environment that it tells of is not there any more")
-    return Said(environment, _SPOKEN[notice.topic](environment, notice.facts), tuple(notice.facts.get("mail_to", ())))
+    spoken = _SPOKEN[notice.topic](environment, notice.facts)
+    told = {name: value for name, value in notice.facts.items() if name != "mail_to"}
+    facts = {"environment": environment.name, notice.topic: told}
+    return Said(environment.project, spoken, tuple(notice.facts.get("mail_to", ())), None, facts)
+
+
+def _of_project(notice: Notice) -> Said:
+    """What concerns all of a project."""
+    project = Project.objects.filter(pk=notice.subject_id).first()
+    if project is None:
+        raise Refused("the project that it tells of is not there any more")
+    if notice.topic == TEST:
+        spoken = words.test(project.name, notice.facts.get("by", ""), messages_url(project.name))
+    else:
+        assert notice.topic == Topic.DIGEST, "nothing else is said of a whole project"
+        spoken = digest(project, notice.facts)
+    return Said(project, spoken, facts={notice.topic: notice.facts})
 
 
 def _inspected(environment: Environment, facts: dict[str, Any]) -> Words:

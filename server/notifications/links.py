@@ -17,3 +17,11 @@ def environment_url(project: str, environment: str) -> str:
 
 def hosts_url(project: str, environment: str) -> str:
     return f"{settings.SLIPWAY_URL}/projects/{project}/environments/{environment}/hosts/"
+
+
+def messages_url(project: str) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/messages/"
+
+
+def project_url(project: str) -> str:
+    return f"{settings.SLIPWAY_URL}/projects/{project}/"

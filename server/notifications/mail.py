@@ -5,47 +5,41 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 
 from pipelines.outbox.models import Message
+from server.notifications import letters
 from server.notifications.errors import Refused, Unreachable
-from server.notifications.facts import Said, said
-from server.notifications.messages import plain
-from server.notifications.words import Cause, Words
+from server.notifications.facts import said
+from server.notifications.recipients import mail_addresses, name_of
+from server.notifications.words import Words
 
 
 def send(message: Message) -> None:
-    """Mail what `message` is about to who reads of its environment. Raises Refused or Unreachable."""
+    """Mail what `message` is about to those who are to read it. Raises Refused or Unreachable."""
     if not settings.SLIPWAY_MAIL_URL:
         raise Refused("this server has no mail server: set SLIPWAY_MAIL_URL")
     telling = said(message)
-    _hand_over(_letter(message, telling, _checked(telling.mail_to)))
+    _hand_over(_letter(message, telling.words, _checked(mail_addresses(message, telling))))
 
 
-def subject(words: Words) -> str:
-    return plain(f"{words.headline}: {words.cause}" if words.cause else words.headline)
-
-
-def body(words: Words) -> str:
-    """Plain text: somebody else's words cannot become a link's name or a picture there."""
-    lines = [plain(words.headline), "", *(_line(line) for line in words.lines)]
-    notes = [plain(note) for note in words.notes]
-    return "\n".join([*lines, "", *notes, "", f"{plain(words.link)}: {words.url}", ""])
-
-
-def _letter(message: Message, telling: Said, to: list[str]) -> EmailMessage:
+def _letter(message: Message, words: Words, to: list[str]) -> EmailMultiAlternatives:
     """One that is sent again after a crash has the name of the first: mail servers and readers drop the second."""
     host = urlsplit(settings.SLIPWAY_URL).hostname or "slipway"
     headers = {
-        "Message-ID": f"<slipway-{settings.SLIPWAY_SERVER_ID}-{message.pk}@{host}>",
+        "Message-ID": f"<{name_of(message)}@{host}>",
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
     }
-    return EmailMessage(subject(telling.words), body(telling.words), settings.SLIPWAY_MAIL_FROM, to, headers=headers)
+    letter = EmailMultiAlternatives(
+        letters.subject(words), letters.text(words), settings.SLIPWAY_MAIL_FROM, to, headers=headers
+    )
+    letter.attach_alternative(letters.html(words), "text/html")
+    return letter
 
 
-def _hand_over(letter: EmailMessage) -> None:
+def _hand_over(letter: EmailMultiAlternatives) -> None:
     try:
         letter.send()
     except smtplib.SMTPRecipientsRefused as error:
@@ -76,7 +70,3 @@ def _is_address(address: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _line(line: str | Cause) -> str:
-    return plain(line) if isinstance(line, str) else f"  {plain(line.name)}: {plain(line.reason)}"

@@ -1,10 +1,10 @@
-"""Pure: from what happened to what a chat channel reads."""
+"""Pure: from words to what a chat channel reads."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from server.notifications.words import Cause, Words
+from server.notifications.words import Cause, Detail, Words
 
 Block = dict[str, Any]
 
@@ -24,44 +24,35 @@ class ChatMessage:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenRun:
-    """A run on the default branch that failed or errored; `tail` is the end of the first cause's log."""
-
-    project: str
-    number: int
-    status: str
-    ref_name: str
-    short_sha: str
-    title: str
-    author: str
-    reason: str
-    causes: tuple[Cause, ...]
-    tail: str
-    url: str
-
-
-def broken_run(run: BrokenRun) -> ChatMessage:
-    headline = f"{escape(run.project)}: run {run.number} {run.status} on {escape(run.ref_name)}"
-    stages = [f"• *{escape(cause.name)}*: {escape(cause.reason) or run.status}" for cause in run.causes]
-    commit = f"{run.short_sha} {escape(run.title)}, by {escape(run.author) or 'nobody named'}"
-    blocks = [
-        _section(f"*{headline}*\n" + ("\n".join(stages) or escape(run.reason))),
-        *([_preformatted(run.tail)] if run.tail.strip() else []),
-        _context(f"{commit} · {_link(run.url, f'Run {run.number}')}"),
-    ]
-    first = run.causes[0] if run.causes else None
-    cause = f"{first.name}: {first.reason}" if first and first.reason else run.reason
-    return ChatMessage(f"{headline}: {escape(cause)}" if cause else headline, tuple(blocks))
-
-
 def chat(said: Words) -> ChatMessage:
-    """Any other message, as a channel reads it."""
+    """The message itself: what has happened, and buttons to what can be done."""
     headline = escape(said.headline)
     shown = "\n".join([f"*{headline}*", *(_line(line) for line in said.lines)])
-    notes = " · ".join([*(escape(note) for note in said.notes), _link(said.url, escape(said.link))])
+    links = [_link(said.url, escape(said.link))] if said.url else []
+    notes = " · ".join([*(escape(note) for note in said.notes), *links])
     text = f"{headline}: {escape(said.cause)}" if said.cause else headline
-    return ChatMessage(text, (_section(shown), _context(notes)))
+    blocks = [_section(shown), *([_context(notes)] if notes else []), *_buttons(said)]
+    return ChatMessage(text, tuple(blocks))
+
+
+def whole(said: Words) -> ChatMessage:
+    """As `chat`, with its details: where there is no thread for them."""
+    message = chat(said)
+    return ChatMessage(message.text, (*message.blocks, *_details(said)))
+
+
+def step(said: Words, project: str) -> ChatMessage:
+    """What a thread reads of a message that was brought up to date: what came now, and its details."""
+    headline = escape(said.headline.removeprefix(f"{project}: "))
+    text = f"{headline}: {escape(said.cause)}" if said.cause else headline
+    return ChatMessage(text, (_section(text), *_details(said)))
+
+
+def details(said: Words) -> ChatMessage | None:
+    """What a thread reads of a message that stands above it already; None when there is no more to say."""
+    if not said.details:
+        return None
+    return ChatMessage(" · ".join(escape(detail.title) for detail in said.details), _details(said))
 
 
 def plain(text: str) -> str:
@@ -84,6 +75,31 @@ def tail_of(output: str) -> str:
 
 def _line(line: str | Cause) -> str:
     return escape(line) if isinstance(line, str) else f"• *{escape(line.name)}*: {escape(line.reason)}"
+
+
+def _details(said: Words) -> tuple[Block, ...]:
+    return tuple(block for detail in said.details for block in _detail(detail))
+
+
+def _detail(detail: Detail) -> list[Block]:
+    lines = "\n".join([f"*{escape(detail.title)}*", *(f"• {escape(line)}" for line in detail.lines)])
+    return [_section(lines), *([_preformatted(detail.output)] if detail.output.strip() else [])]
+
+
+def _buttons(said: Words) -> list[Block]:
+    """They are links: who presses one signs in and decides on the page."""
+    if not said.buttons:
+        return []
+    elements = [
+        {
+            "type": "button",
+            "text": {"type": "plain_text", "text": plain(button.label)[:75]},
+            "url": button.url,
+            "action_id": f"open-{number}",
+        }
+        for number, button in enumerate(said.buttons)
+    ]
+    return [{"type": "actions", "elements": elements}]
 
 
 def _link(url: str, name: str) -> str:

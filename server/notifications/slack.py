@@ -1,5 +1,9 @@
 """The one door to Slack."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from django.conf import settings
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -39,21 +43,60 @@ class _ShortRateLimit(RateLimitErrorRetryHandler):
         return limited and response is not None and _asked_seconds(response) <= _LONGEST_PAUSE_SECONDS
 
 
-def post(channel: str, message: ChatMessage) -> None:
-    """Write `message` to `channel` (#name or id). Raises Refused or Unreachable."""
-    if not settings.SLIPWAY_SLACK_TOKEN:
-        raise Refused("this server has no Slack token: set SLIPWAY_SLACK_TOKEN")
+# What Slack says of a message that cannot be written over any more: another one is needed.
+_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"})
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a message stands: Slack's id of its channel, and its name there."""
+
+    channel: str
+    ts: str
+
+
+def post(channel: str, message: ChatMessage, name: str, thread_ts: str | None = None) -> Posted:
+    """Write `message` to `channel` (#name or id), or into a thread there. Raises Refused or Unreachable.
+
+    Slack takes the same message twice: `name` goes along as metadata, so that a program can tell that it is one.
+    """
     if not channel:
         raise Refused("the project names no channel any more")
-    try:
-        _client().chat_postMessage(
+    client = _client()
+    answer = _asked(
+        channel,
+        lambda: client.chat_postMessage(
             channel=channel,
-            text=message.text,
-            blocks=list(message.blocks),
+            thread_ts=thread_ts,
             link_names=False,
             unfurl_links=False,
             unfurl_media=False,
-        )
+            **_content(message, name),
+        ),
+    )
+    return Posted(str(answer.get("channel") or channel), str(answer.get("ts") or ""))
+
+
+def update(at: Posted, message: ChatMessage, name: str) -> bool:
+    """Write over a message; False when it is gone or may not be written over. Raises Refused or Unreachable."""
+    client = _client()
+    try:
+        _asked(at.channel, lambda: client.chat_update(channel=at.channel, ts=at.ts, **_content(message, name)))
+    except Refused as error:
+        if isinstance(error.__cause__, SlackApiError) and str(error.__cause__.response.get("error", "")) in _GONE:
+            return False
+        raise
+    return True
+
+
+def _content(message: ChatMessage, name: str) -> dict[str, Any]:
+    metadata = {"event_type": "slipway_message", "event_payload": {"id": name}}
+    return {"text": message.text, "blocks": list(message.blocks), "metadata": metadata}
+
+
+def _asked(channel: str, ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
     except SlackApiError as error:
         raise _translated(error, channel) from error
     except (SlackClientError, OSError) as error:
@@ -61,6 +104,8 @@ def post(channel: str, message: ChatMessage) -> None:
 
 
 def _client() -> WebClient:
+    if not settings.SLIPWAY_SLACK_TOKEN:
+        raise Refused("this server has no Slack token: set SLIPWAY_SLACK_TOKEN")
     return WebClient(
         token=settings.SLIPWAY_SLACK_TOKEN,
         base_url=settings.SLIPWAY_SLACK_API,
@@ -72,11 +117,17 @@ def _client() -> WebClient:
 def _translated(error: SlackApiError, channel: str) -> Refused | Unreachable:
     code, status = str(error.response.get("error", "")), error.response.status_code
     if code in _PASSING or status == 429 or status >= 500:
-        return Unreachable(f"Slack answered {status} {code}".rstrip())
+        after = _seconds(error.response.headers) if status == 429 else 0
+        return Unreachable(f"Slack answered {status} {code}".rstrip(), after)
     return Refused(f"Slack refused the message to {channel}: {code or status}")
 
 
 def _asked_seconds(response: HttpResponse) -> float:
+    return _seconds(response.headers)
+
+
+def _seconds(headers: Mapping[str, Any]) -> float:
     """How long Slack asks us to wait; 1 when it does not say."""
-    given = next((values[0] for name, values in response.headers.items() if name.lower() == "retry-after"), "1")
-    return float(given) if given.replace(".", "", 1).isdigit() else float("inf")
+    given = next((values for name, values in headers.items() if name.lower() == "retry-after"), "1")
+    first = str(given if isinstance(given, str) else given[0])
+    return float(first) if first.replace(".", "", 1).isdigit() else float("inf")

@@ -15,6 +15,23 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Button:
+    """Leads to the page where something can be done; it does nothing by itself."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What is read by those who look closer: lines under a title, or the end of a log as it stands."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """A headline; the one cause that belongs into it where nothing else is shown; lines; who and what follows; a link.
 
@@ -27,6 +44,8 @@ class Words:
     notes: tuple[str, ...] = ()
     url: str = ""
     link: str = ""
+    buttons: tuple[Button, ...] = ()
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,17 @@ def ended_deploy(deploy: EndedDeploy) -> Words:
         deploy.url,
         f"Deploy {deploy.number}",
     )
+
+
+def begun_deploy(deploy: EndedDeploy) -> Words:
+    headline = f"{_place(deploy)}: {_what(deploy)} {deploy.number} of release {deploy.release} has begun"
+    return Words(headline, "", (_commit(deploy),), _notes(deploy), deploy.url, f"Deploy {deploy.number}")
+
+
+def test(project: str, actor: str, url: str) -> Words:
+    """What somebody sends to see whether it arrives."""
+    return Words(f"{project}: a test message", "", (f"{actor} wants to see whether messages arrive here.",), (), url,
+                 f"Messages of {project}")  # fmt: skip
 
 
 def asking_deploy(asking: AskingDeploy) -> Words:

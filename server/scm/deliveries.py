@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
+from pipelines.projects import lifecycle
 from pipelines.projects.models import Project
 from pipelines.projects.secrets import decrypt, encrypt
 from pipelines.runs.receiving import Incoming, Received, receive
@@ -74,9 +75,31 @@ def take(deliveries: Sequence[Delivery]) -> list[Answer]:
     read = [_read(delivery, projects.get(delivery.project)) for delivery in deliveries]
     try:
         with transaction.atomic():
-            return [_store(one) for one in read]
+            answers = [_store(one) for one in read]
     except DatabaseError:
-        return [_store_alone(one) for one in read]
+        answers = [_store_alone(one) for one in read]
+    _note_refusals(deliveries, answers)
+    return answers
+
+
+def _note_refusals(deliveries: Sequence[Delivery], answers: Sequence[Answer]) -> None:
+    """For the page on which somebody waits for the first delivery; nothing depends on it."""
+    pairs = zip(deliveries, answers, strict=True)
+    refused = {one.project: _why(one, answer) for one, answer in pairs if answer.status in (400, 401)}
+    try:
+        for name, why in refused.items():
+            if _PROJECT.fullmatch(name):
+                lifecycle.note_refusal(name, why)
+    except DatabaseError:
+        log.exception("a refused delivery could not be noted")
+
+
+def _why(delivery: Delivery, answer: Answer) -> str:
+    if answer is not _UNSIGNED:
+        return str(answer.value["error"])
+    if not delivery.signature:
+        return "It was not signed: no secret is entered at the code host."
+    return "Its signature does not match: the secret at the code host is not this project's."
 
 
 def _store(read: Genuine | Answer) -> Answer:

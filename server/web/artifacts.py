@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 
 from pipelines.runs.models import Artifact
 from server import access
-from server.access import Act
+from server.access import Act, Person
 from server.web.streams import streamed
 
 PIECE = 256 * 1024  # bytes read at a time
@@ -20,10 +20,14 @@ PIECE = 256 * 1024  # bytes read at a time
 
 @login_required
 def download(request: HttpRequest, artifact_id: int) -> StreamingHttpResponse:
+    return of(request, request.user, artifact_id)
+
+
+def of(request: HttpRequest, person: Person, artifact_id: int) -> StreamingHttpResponse:
     """Always a file to save, never a page to show: what a build made is not trusted."""
     stored = Artifact.objects.filter(expired_at=None).exclude(storage_name="")  # an image lies in a registry
     artifact = get_object_or_404(stored.select_related("attempt__stage__run__project"), pk=artifact_id)
-    access.require(request.user, Act.VIEW, artifact.attempt.stage.run.project)
+    access.require(person, Act.VIEW, artifact.attempt.stage.run.project)
     answer = streamed(request, _pieces(artifact), "application/octet-stream")
     answer["Content-Length"] = str(artifact.size)
     answer["Content-Disposition"] = f'attachment; filename="{_filename(artifact)}"'

@@ -36,6 +36,8 @@ def audit(request: HttpRequest) -> HttpResponse:
     acts = queries.find(search)
     rows = list((acts.filter(pk__lt=before) if before else acts).order_by("-pk")[: PAGE + 1])
     page = {
+        "subjects": "audit:0",
+        "is_older": before is not None,
         "acts": rows[:PAGE],
         "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
         "search": search,

@@ -7,6 +7,7 @@ from django.conf import settings
 from pipelines.deploys.reads.commits import Commits
 from pipelines.projects.clone_urls import BadCloneUrl, Transport, parse_clone_url
 from pipelines.projects.models import Project
+from server import providers
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
@@ -15,7 +16,7 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 def home(project: Project) -> str:
     """The repository's page; empty when it is not known to have one."""
     if _NAME.fullmatch(project.code_host_name):
-        return f"{_web(settings.SLIPWAY_GITHUB_API)}/{project.code_host_name}"
+        return f"{providers.web(settings.SLIPWAY_GITHUB_API)}/{project.code_host_name}"
     try:
         url = parse_clone_url(project.clone_url, allow_local=True)
     except BadCloneUrl:
@@ -38,8 +39,3 @@ def comparison(project: Project, commits: Commits | None) -> str:
     if commits is None or commits.older is None or not page:
         return ""
     return f"{page}/compare/{commits.older.sha}...{commits.newer.sha}"
-
-
-def _web(api: str) -> str:
-    """GitHub's own API has a host of its own, an enterprise server's is below its pages."""
-    return "https://github.com" if api == "https://api.github.com" else api.removesuffix("/api/v3")

@@ -13,6 +13,7 @@ from pipelines.deploys.models import Environment
 from pipelines.deploys.reads import delivery as figures_of
 from pipelines.deploys.reads.delivery import Figures
 from server.web import fetching, sentences
+from server.web.charts import Chart, Series, course
 from server.web.sentences import about
 
 SPANS = {"month": 30, "quarter": 91, "year": 365}  # days
@@ -21,23 +22,11 @@ _WEEKS = 13
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A week's figures; `height` is its deploys in per cent of the busiest week's, `bad` of them what failed."""
+    """A week's figures."""
 
     start: datetime
     end: datetime
     figures: Figures
-    x: float
-    width: float
-    height: float
-    bad: float
-
-    @property
-    def y(self) -> float:
-        return round(100 - self.height, 1)
-
-    @property
-    def bad_y(self) -> float:
-        return round(100 - self.bad, 1)
 
 
 @login_required
@@ -47,6 +36,7 @@ def delivery(request: HttpRequest, project: str, name: str) -> HttpResponse:
     days = SPANS.get(span, SPANS["month"])
     story, now = figures_of.story(found), timezone.now()
     told = figures_of.figures(story, now - timedelta(days=days), now)
+    weeks = [Week(*week, figures_of.figures(story, *week)) for week in figures_of.weeks(now, _WEEKS)]
     page = {
         "environment": found,
         "project": found.project,
@@ -57,7 +47,9 @@ def delivery(request: HttpRequest, project: str, name: str) -> HttpResponse:
         "told": told,
         "title": _title(found, told, days),
         "often": sentences.often(told.deploys, days),
-        "weeks": _weeks([(*week, figures_of.figures(story, *week)) for week in figures_of.weeks(now, _WEEKS)]),
+        "charts": charts(weeks),
+        "step": "Week from",
+        "weeks": weeks,
     }
     return render(request, "delivery.html", page)
 
@@ -75,18 +67,21 @@ def _title(environment: Environment, told: Figures, days: int) -> str:
     return f"{environment.name} gets a release {often}{lead}"
 
 
-def _weeks(told: Sequence[tuple[datetime, datetime, Figures]]) -> list[Week]:
-    most = max((one.changes for _, _, one in told), default=0) or 1
-    step = 100 / len(told)
+def charts(weeks: Sequence[Week]) -> list[Chart]:
+    """The four figures, week by week."""
+    starts = [week.start for week in weeks]
+    told = [week.figures for week in weeks]
+    deploys, leads = [one.deploys for one in told], [one.lead_seconds for one in told]
+    failed, restored = [one.failed_percent for one in told], [one.restore_seconds for one in told]
+    rate = Series("Failed", failed)
     return [
-        Week(
-            start=start,
-            end=end,
-            figures=one,
-            x=round(place * step, 2),
-            width=round(step * 0.7, 2),
-            height=round(100 * one.changes / most, 1),
-            bad=round(100 * min(one.failed, one.changes) / most, 1),
-        )
-        for place, (start, end, one) in enumerate(told)
+        _chart("deploys", "Deploys a week", course(deploys, "count"), "count", starts, Series("Deploys", deploys)),
+        _chart("leads", "Lead time for changes", course(leads, "about"), "about", starts, Series("Median", leads)),
+        _chart("failures", "Change failure rate", course(failed, "percent"), "percent", starts, rate),
+        _chart("restores", "Time to restore", course(restored, "about"), "about", starts, Series("Median", restored)),
     ]
+
+
+def _chart(key: str, title: str, summary: str, unit: str, starts: Sequence[datetime], series: Series) -> Chart:
+    kind = "bars" if unit in ("count", "percent") else "line"
+    return Chart(key, title, summary, unit, kind, starts, [series])

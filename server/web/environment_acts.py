@@ -29,10 +29,6 @@ LOCK_SECONDS = {
 }
 
 
-class Moved(UserError):
-    """What is live is not what the person was shown; they have to look again."""
-
-
 @login_required
 @require_POST
 def deploy(request: HttpRequest, project: str, name: str) -> HttpResponse:
@@ -57,7 +53,7 @@ def roll_back(request: HttpRequest, project: str, name: str) -> HttpResponse:
     found = fetching.environment(request, project, name, Act.OVERRIDE if override else Act.ROLL_BACK)
     release = get_object_or_404(found.project.releases, number=_number(request))
     try:
-        _check_seen(found, fetching.whole_number(request.POST.get("live")))
+        rollbacks.check_live(found, fetching.whole_number(request.POST.get("live")))
         made = rollbacks.roll_back(found, release, access.actor(request.user), why(request), override=override)
     except (UserError, LostRace) as error:
         return _refused(request, found, error)
@@ -70,8 +66,7 @@ def repair(request: HttpRequest, project: str, name: str) -> HttpResponse:
     """Put the hosts right that are named, or all that differ from the record."""
 
     def put_right(environment: Environment, actor: str) -> None:
-        drifted = environment.hosts.filter(gone_at=None).exclude(drift=[])
-        names = request.POST.getlist("host") or list(drifted.values_list("name", flat=True))
+        names = request.POST.getlist("host") or inspections.drifted(environment)
         inspections.repair(environment, names, actor, why(request))
 
     return _act(request, project, name, Act.DEPLOY, put_right)
@@ -161,12 +156,6 @@ def _act(
 def _waiting(request: HttpRequest, environment: Environment) -> Deploy:
     number = fetching.whole_number(request.POST.get("deploy"))
     return get_object_or_404(environment.deploys, number=number, finished_at=None)
-
-
-def _check_seen(environment: Environment, seen: int | None) -> None:
-    live = environment.current.number if environment.current else None
-    if seen != live:
-        raise Moved(f"{environment.name} runs release {live} now, not {seen}: look again, then decide")
 
 
 def _number(request: HttpRequest) -> int:

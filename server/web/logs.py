@@ -4,14 +4,11 @@ import re
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from pipelines.logs import store
 from pipelines.logs.models import Log
-from server import access
-from server.access import Act
-from server.live.subjects import project_of_log
+from server import fetching
 from server.web.ranges import Range, Unsatisfiable, asked_range
 from server.web.streams import streamed
 
@@ -48,8 +45,11 @@ def plain(data: bytes) -> str:
 
 @login_required
 def raw(request: HttpRequest, log_id: int) -> HttpResponseBase:
+    return text_of(request, readable(request, log_id))
+
+
+def text_of(request: HttpRequest, log: Log) -> HttpResponseBase:
     """The text as it was stored, or the range of it that is asked for; of a log that grows, up to where it is now."""
-    log = readable(request, log_id)
     tag = f'"{log.pk}-{log.size}"' if log.closed_at else ""  # bytes never change, but a growing log has no last version
     try:
         part = asked_range(request, log.size, tag)
@@ -69,9 +69,4 @@ def raw(request: HttpRequest, log_id: int) -> HttpResponseBase:
 
 def readable(request: HttpRequest, log_id: int) -> Log:
     """The log, if this person may read it."""
-    log = get_object_or_404(Log, pk=log_id)
-    project = project_of_log(log_id)
-    if project is None:
-        raise Http404
-    access.require(request.user, Act.VIEW, project)
-    return log
+    return fetching.log(request.user, log_id)

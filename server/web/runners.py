@@ -18,6 +18,8 @@ from server import access
 from server.web import sentences, works
 from server.web.works import Work
 
+MAX_SUBJECTS = 99  # projects that one page watches
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -65,8 +67,15 @@ def runners(request: HttpRequest) -> HttpResponse:
         "hosts": hosts,
         "may_drain": access.is_operator(request.user),
         "why_not": "to drain a runner takes an operator",
+        "subjects": _subjects(request),
     }
     return render(request, "runners.html", page)
+
+
+def _subjects(request: HttpRequest) -> str:
+    """Who comes, goes and drains; and what begins and ends in the projects that the person sees."""
+    projects = access.visible_projects(request.user).order_by("-pk").values_list("pk", flat=True)[:MAX_SUBJECTS]
+    return " ".join(["runners:0", *(f"project:{pk}" for pk in projects)])
 
 
 @login_required

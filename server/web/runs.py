@@ -8,12 +8,14 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from pipelines.reports import queries as reports
 from pipelines.runs import approvals, queries, waiting
 from pipelines.runs.models import Approval, Artifact, Attempt, Run, Stage
 from pipelines.services.models import Service
 from pipelines.states.status import BAD, FINAL, Status
 from server.access import Person
 from server.web import durations, fetching, fleets, logs, permissions, pictures, reproduce
+from server.web.run_parts import left_behind
 
 # What a person most likely wants: what runs, else what asks for them, what went wrong first, what came last.
 _INTEREST = (Status.RUNNING, Status.BLOCKED, Status.FAILED, Status.ERRORED, Status.CANCELLED, Status.SUCCEEDED)
@@ -37,6 +39,8 @@ def run(request: HttpRequest, project: str, number: int) -> HttpResponse:
         "timeline": pictures.timeline(found, stages, queries.queued_at(stages), waits) if stages else None,
         "not_allowed": permissions.of(request.user, found.project),
         "subjects": f"run:{found.pk}",
+        "tally": reports.tally(found),
+        "of_all": left_behind(found),
         "why_waiting": waits.get(stage.pk, "") if stage else "",
         "looks_again": bool(waits) and not found.is_final,
         "is_chosen": stage is not None and stage.name == request.GET.get("stage"),

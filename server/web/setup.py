@@ -7,14 +7,14 @@ import secrets
 import time
 from pathlib import Path
 
+from allauth.account.utils import perform_login
 from django import forms
 from django.conf import settings
-from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 
 from pipelines.audit.record import record
@@ -61,8 +61,8 @@ def create_operator(request: HttpRequest, token: str) -> HttpResponse:
     with transaction.atomic():
         operator = form.save()
         record(access.actor(operator), "became the operator", "this server")
-    login(request, operator)
-    return redirect("dashboard")
+    answer: HttpResponse = perform_login(request, operator, redirect_url=reverse("dashboard"))
+    return answer
 
 
 def _is_open(token: str) -> bool:

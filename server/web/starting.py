@@ -8,13 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from pipelines.errors import UserError
-from pipelines.projects import pipelines
-from pipelines.projects.models import Project, SpecSource
-from pipelines.runs import queries, receiving
-from pipelines.spec.errors import SpecError
+from pipelines.runs import asking, queries
 from pipelines.spec.model import ParameterSpec
-from pipelines.spec.parameters import check
-from pipelines.spec.parser import parse
 from server import access
 from server.access import Act
 from server.web import fetching, permissions
@@ -39,14 +34,13 @@ def start(request: HttpRequest, project: str) -> HttpResponse:
     """The form, and what it sends."""
     act = Act.RUN if request.method == "POST" else Act.VIEW
     found = fetching.project(request, project, act)
-    asked = _asked(found)
+    asked = asking.asked(found)
     given = {one.name: request.POST[_NAME + one.name] for one in asked if _NAME + one.name in request.POST}
     ref = request.POST.get("ref", "").strip() or found.default_branch
     problem = ""
     if request.method == "POST":
         try:
-            check(asked, given)
-            run = receiving.start_manually(found, _full(ref), given, access.actor(request.user))
+            run = asking.start(found, ref, given, access.actor(request.user))
         except UserError as error:
             problem = str(error)
         else:
@@ -61,18 +55,3 @@ def start(request: HttpRequest, project: str) -> HttpResponse:
         "not_allowed": permissions.of(request.user, found),
     }
     return render(request, "start.html", page, status=400 if problem else 200)
-
-
-def _full(ref: str) -> str:
-    """A short name is a branch."""
-    return ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-
-
-def _asked(project: Project) -> tuple[ParameterSpec, ...]:
-    """What the pipeline asks for: as it is kept here, else as it was when the default branch was last planned."""
-    if project.spec_source == SpecSource.SERVER and (version := pipelines.current(project)) is not None:
-        try:
-            return parse(version.text, path=project.spec_path).parameters
-        except SpecError:  # saved before a key was taken away: the run will say so
-            return ()
-    return queries.asked_parameters(project)

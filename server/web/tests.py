@@ -89,6 +89,7 @@ def test(request: HttpRequest, project: str, key: str) -> HttpResponse:
         "searched": queries.REPORTS_SEARCHED,
         "ribs": _drawn(past[:BARS][::-1], BARS),
         "failures": queries.last_failures(one),
+        "subjects": f"project:{found.pk}",
     }
     return render(request, "test.html", page)
 
@@ -106,6 +107,7 @@ def of_project(request: HttpRequest, project: str) -> HttpResponse:
         "later": start + PAGE if len(listed) > PAGE else None,
         "words": words,
         "show": show if show in _STANDS else "",
+        "subjects": f"project:{found.pk}",
         **found.test_cases.aggregate(
             known=Count("pk"),
             failing=Count("pk", filter=_STANDS["failing"]),

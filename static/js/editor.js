@@ -1,6 +1,6 @@
 // The pipeline editor: CodeMirror over the form's text area, the server's own reader for mistakes and for the graph.
 
-import { keyOf, keysOf, pathAt, schemaAt, valuesOf } from "./editor_place.js";
+import { keyOf, keysOf, pathAt, schemaAt, toggleComment, valuesOf } from "./editor_place.js";
 
 const PAUSE = 250; // ms without a key before the text is checked
 
@@ -27,7 +27,7 @@ class Editor {
         "Shift-Tab": "indentLess",
         Esc: () => document.getElementById("save")?.focus(), // a way out for who has only keys
         "Ctrl-Space": () => this.complete(),
-        "Ctrl-/": "toggleComment",
+        "Ctrl-/": toggleComment,
         "Ctrl-S": () => this.save(),
         "Cmd-S": () => this.save(),
         F8: () => this.next(1),

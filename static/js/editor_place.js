@@ -96,3 +96,18 @@ function resolved(schema, node) {
   }
   return here ?? {};
 }
+
+// Of the chosen lines: marks all of them as comments, or takes the marks away when all have one.
+export function toggleComment(code) {
+  const [from, to] = [code.getCursor("from").line, code.getCursor("to").line];
+  const lines = [];
+  for (let line = from; line <= to; line += 1) if (code.getLine(line).trim()) lines.push(line);
+  const isComment = lines.every((line) => /^\s*#/.test(code.getLine(line)));
+  code.operation(() => {
+    for (const line of lines) {
+      const ch = code.getLine(line).search(/\S/);
+      const length = isComment ? code.getLine(line).slice(ch).match(/^# ?/)[0].length : 0;
+      code.replaceRange(isComment ? "" : "# ", { line, ch }, { line, ch: ch + length });
+    }
+  });
+}

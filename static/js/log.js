@@ -215,9 +215,10 @@ function look() {
 }
 
 look();
-for (const swapped of ["htmx:afterSettle", "htmx:oobAfterSwap", "htmx:load"]) document.body.addEventListener(swapped, look);
+document.addEventListener("slipway:swapped", look);
 addEventListener("hashchange", () => logs.forEach((log) => log.goToAddress()));
 addEventListener("keydown", (event) => {
+  if (document.documentElement.dataset.singleKeys === "off") return; // see keys.js
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable]")) return;
   const log = logs.values().next().value;
   if (!log) return;

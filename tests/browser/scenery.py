@@ -10,6 +10,7 @@ from pipelines.deploys import releases
 from pipelines.deploys.lifecycle import Listed
 from pipelines.deploys.models import Deploy, Environment, EnvironmentSecret, Host, Phase, Release
 from pipelines.logs.models import Log
+from pipelines.projects import pipelines
 from pipelines.projects.models import Project, Role
 from pipelines.runs import lifecycle
 from pipelines.runs.models import Event, EventKind, Run
@@ -17,10 +18,11 @@ from pipelines.spec.errors import SpecError
 from pipelines.spec.parser import parse
 from pipelines.states.status import Status
 from tests import factories
-from tests.browser import language, operations, pasts, prints
+from tests.browser import language, operations, outside, pasts, prints, tested
 from tests.browser.lookouts import look_at_hosts
 
 MINUTE, HOUR = 60, 3600
+PASSWORD = "long enough 1"
 SPEC = """\
 image: python:3.12
 stages:
@@ -79,7 +81,7 @@ class Scenery:
 
 def build() -> Scenery:
     """Every kind of page with something on it; some of it runs, waits, or went wrong."""
-    operator, developer = factories.make_operator("alice"), factories.make_person("bob")
+    operator, developer = factories.make_operator("alice", PASSWORD), factories.make_person("bob")
     shop = factories.make_project("shop", clone_url="https://github.com/example/shop.git", next_run_number=1271)
     Project.objects.filter(pk=shop.pk).update(next_release_number=_RELEASE, next_deploy_number=_DEPLOY)
     factories.join(developer, shop, Role.DEVELOPER)
@@ -96,6 +98,7 @@ def build() -> Scenery:
     waiting = factories.make_run(site, ref="refs/heads/trunk", spec=None, title="", author="", actor="dana")
     pasts.move_run(waiting, 40, 0)
     look_at_hosts(production)
+    outside.build(shop)
     newest = Event.objects.get(run=running)
     place = "/projects/shop/environments"
     return Scenery(
@@ -119,8 +122,16 @@ def build() -> Scenery:
             "runners": "/runners/",
             **language.build(operator, developer),
             **operations.build(operator),
+            **_tested(),
         },
     )
+
+
+def _tested() -> dict[str, str]:
+    basket = factories.make_project("basket")
+    pipelines.keep(basket, SPEC, "alice (#1)")
+    tests = f"/projects/basket/runs/{tested.past(basket).number}/tests/"
+    return {"tests": tests, "slowest tests": f"{tests}?show=slowest", "flaky tests": f"{tests}?show=flaky"}
 
 
 def _environment(project: Project, name: str, hosts: list[str], net: int, **fields: Any) -> Environment:

@@ -34,7 +34,7 @@ from tests.factories import (
 from tests.lab.redis_server import OwnRedis
 
 SECONDS = 1000
-LOST = "WebSocket connection to|ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE|htmx:(afterRequest|sendError)"
+LOST = "WebSocket connection to|ERR_CONNECTION_(REFUSED|RESET)|ERR_EMPTY_RESPONSE"
 _LISTEN = """() => {
   window.heard = [];
   window.untouched = true;

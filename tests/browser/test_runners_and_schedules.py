@@ -9,7 +9,7 @@ from pipelines.runs.lifecycle import claim_stage
 from pipelines.schedules import lifecycle as schedules
 from pipelines.spec.model import ScheduleSpec
 from tests.browser.conftest import Visit
-from tests.browser.test_pages import _look
+from tests.browser.test_pages import look
 from tests.factories import make_operator, make_project, make_run
 
 _PICTURES = os.environ.get("SLIPWAY_TEST_PICTURES", "")  # a folder; the pages are painted into it
@@ -30,7 +30,7 @@ def test_the_pages_of_runners_and_schedules_fit_their_windows_and_shut_nobody_ou
     visitor = visitor_of(reduced_motion="reduce")
     visitor.signs_in_as(make_operator())
     paths = {"runners": "/runners/", "schedules": f"/projects/{project}/schedules/"}
-    found = [wrong for path in paths.values() for wrong in _look(visitor, path)]
+    found = [wrong for path in paths.values() for wrong in look(visitor, path)]
     for name, path in paths.items() if _PICTURES else ():
         visitor.open(path)
         visitor.page.screenshot(path=Path(_PICTURES) / f"{name}.png")

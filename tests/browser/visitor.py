@@ -21,12 +21,15 @@ _ARGUMENTS = [*_QUIET, "--disable-sync", "--no-first-run"]
 _TELL_REFUSALS = """document.addEventListener("securitypolicyviolation",
   (refusal) => console.error(`policy: ${refusal.violatedDirective} refused ${refusal.blockedURI || "inline"}`))"""
 _WAITS = "document.fonts.ready.then(() => true)"
+_FIRST_PAINT = """() => new Promise((tell) => new PerformanceObserver((list) => list.getEntries()
+  .filter(({name}) => name === "first-contentful-paint").forEach(({startTime}) => tell(startTime)))
+  .observe({type: "paint", buffered: true}))"""
 # The numbers of a log's lines stand as close as its lines do: there is no other place for them.
-_JUDGE = """axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa",
-  "wcag22aa", "best-practice"]}).then(({violations}) => violations
-  .filter((one) => ["serious", "critical"].includes(one.impact))
+_JUDGE = """(rules) => axe.run(document, {resultTypes: ["violations"], runOnly: rules})
+  .then(({violations}) => violations
   .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html.slice(0, 160)}: ${node.any[0]?.message}`))
   .filter((told) => !/^target-size: .*<a href="#L\\d+"/.test(told)))"""
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What sticks out, unless a part of its own scrolls it.
 _STICKS_OUT = """() => {
   const wide = document.documentElement.clientWidth;
@@ -85,11 +88,15 @@ class Visitor:
         found: list[str] = self.page.evaluate(_STICKS_OUT)
         return found
 
-    def barriers(self) -> list[str]:
-        """What axe calls serious or critical for people who do not see, point or read well."""
+    def first_paint_ms(self) -> float:
+        """Milliseconds from the navigation until something could be seen."""
+        return float(self.page.evaluate(_FIRST_PAINT))
+
+    def barriers(self, *, colours_only: bool = False) -> list[str]:
+        """What axe finds in the way of people who do not see, point or read well."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(_axe())
-        found: list[str] = self.page.evaluate(_JUDGE)
+        found: list[str] = self.page.evaluate(_JUDGE, ["color-contrast"] if colours_only else _RULES)
         return found
 
 

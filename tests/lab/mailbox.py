@@ -25,7 +25,11 @@ class Letter:
 
     @property
     def text(self) -> str:
-        return str(self.message.get_content())
+        return _part(self.message, "plain")
+
+    @property
+    def html(self) -> str:
+        return _part(self.message, "html")
 
 
 @dataclass(slots=True)
@@ -107,6 +111,11 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(line.encode() + b"\r\n")
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    found = message.get_body((kind,))
+    return str(found.get_content()) if found is not None else ""
 
 
 def _address(words: str) -> str:

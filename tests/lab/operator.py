@@ -144,7 +144,7 @@ class Operator:
 
         def answered() -> Page | None:
             page = self.browser.open(place)
-            waits = re.search(rf'<section class="sec" id="{part}" hx-get', page.text)
+            waits = re.search(rf'<section class="sec" id="{part}" data-follow', page.text)
             return None if waits else page
 
         return until(f"the answer to “{button}”", answered)

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Max, Q, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
 from pipelines.deploys import rules
@@ -14,9 +13,10 @@ from pipelines.deploys.models import Configuration, Deploy, Environment, Freeze,
 from pipelines.deploys.protection import freezes
 from pipelines.deploys.reads import commits
 from pipelines.deploys.reads.commits import Commits
+from pipelines.deploys.reads.newest import brought_live
 from pipelines.deploys.reads.queries import Change, changes
 from pipelines.projects.models import Project
-from pipelines.states.status import Status
+from pipelines.states.status import UNFINISHED
 
 LOOK_BACK = 60  # newest releases of a project, among which the next one is looked for
 
@@ -73,8 +73,16 @@ class Place:
 
 def places(projects: Collection[Project]) -> list[Place]:
     """All their environments, by name of the project and of their own, in twelve queries."""
-    found = Environment.objects.filter(project__in=projects).select_related("project", "current", "after")
+    of = {project.pk: project for project in projects}
+    found = Environment.objects.filter(project__in=projects).select_related("current", "after")
     environments = list(found.order_by("project__name", "name"))
+    for one in environments:
+        one.project = of[one.project_id]  # joined, its secrets would be decrypted for every row
+    return of_environments(environments)
+
+
+def of_environments(environments: Sequence[Environment]) -> list[Place]:
+    """These, in their order, as `places` gives them: in eleven queries."""
     hosts, live, waits = _hosts(environments), _live(environments), _unfinished(environments)
     coming = _next(environments, live)
     locks = _held(environments)
@@ -104,22 +112,20 @@ def concerns(one: Lock | Freeze, environment: Environment) -> bool:
 def _hosts(environments: Sequence[Environment]) -> Mapping[int, list[Host]]:
     found: dict[int, list[Host]] = defaultdict(list)
     rows = Host.objects.filter(environment__in=environments, gone_at=None).select_related("release")
-    for host in rows.order_by("name"):
+    for host in rows.defer("release__deploy_spec").order_by("name"):
         found[host.environment_id].append(host)
     return found
 
 
 def _live(environments: Sequence[Environment]) -> Mapping[int, Deploy]:
     """Environment id → the deploy that brought what is live."""
-    good = Deploy.objects.filter(environment__in=environments, status=Status.SUCCEEDED)
-    last = good.filter(release=F("environment__current")).values("environment").annotate(last=Max("pk")).values("last")
-    return {row.environment_id: row for row in Deploy.objects.filter(pk__in=last).select_related("configuration")}
+    return brought_live(Environment.objects.filter(pk__in=[one.pk for one in environments]))
 
 
 def _unfinished(environments: Sequence[Environment]) -> Mapping[int, list[Deploy]]:
     found: dict[int, list[Deploy]] = defaultdict(list)
-    rows = Deploy.objects.filter(environment__in=environments, finished_at=None).select_related("release")
-    for deploy in rows.order_by(F("started_at").asc(nulls_last=True), "-priority", "pk"):
+    rows = Deploy.objects.filter(environment__in=environments, status__in=UNFINISHED, finished_at=None)
+    for deploy in rows.select_related("release").order_by(F("started_at").asc(nulls_last=True), "-priority", "pk"):
         found[deploy.environment_id].append(deploy)
     return found
 
@@ -127,7 +133,8 @@ def _unfinished(environments: Sequence[Environment]) -> Mapping[int, list[Deploy
 def _next(environments: Sequence[Environment], live: Mapping[int, Deploy]) -> Mapping[int, Next]:
     newest = _newest({place.project_id for place in environments})
     chosen = {place: _choose(place, newest.get(place.project_id, [])) for place in environments}
-    wanted = [(place, release) for place, release in chosen.items() if release]
+    releases = Release.objects.in_bulk([pk for pk in chosen.values() if pk])
+    wanted = [(place, releases[pk]) for place, pk in chosen.items() if pk]
     between = commits.of_pairs([(place.current, release) for place, release in wanted])
     values = _values(environments)
     return {
@@ -142,23 +149,24 @@ def _next(environments: Sequence[Environment], live: Mapping[int, Deploy]) -> Ma
     }
 
 
-def _newest(projects: Collection[int]) -> Mapping[int, list[Release]]:
-    ranked = Release.objects.filter(project__in=projects, quarantined_at=None).annotate(
-        place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc())
+_Ranked = tuple[int, int, str]  # a release's id, number and ref: of the many that are looked at few are shown
+
+
+def _newest(projects: Collection[int]) -> Mapping[int, list[_Ranked]]:
+    newest = Release.objects.filter(
+        project__in=projects, quarantined_at=None, number__gte=F("project__next_release_number") - LOOK_BACK
     )
-    found: dict[int, list[Release]] = defaultdict(list)
-    for release in ranked.filter(place__lte=LOOK_BACK).order_by("-number"):
-        found[release.project_id].append(release)
+    found: dict[int, list[_Ranked]] = defaultdict(list)
+    for project, pk, number, ref in newest.order_by("-number").values_list("project", "pk", "number", "ref"):
+        found[project].append((pk, number, ref))
     return found
 
 
-def _choose(place: Environment, releases: Sequence[Release]) -> Release | None:
-    """The newest that the environment takes, when that is newer than what is live."""
-    allowed = (release for release in releases if rules.takes(place.ref_pattern, release.ref))
-    newest = next(allowed, None)
-    if newest is None or (place.current and newest.number <= place.current.number):
-        return None
-    return newest
+def _choose(place: Environment, releases: Sequence[_Ranked]) -> int | None:
+    """The id of the newest that the environment takes, when that is newer than what is live."""
+    allowed = ((pk, number) for pk, number, ref in releases if rules.takes(place.ref_pattern, ref))
+    pk, number = next(allowed, (None, 0))
+    return None if place.current and number <= place.current.number else pk
 
 
 def _values(environments: Sequence[Environment]) -> Mapping[int, dict[str, str]]:

@@ -1,31 +1,19 @@
 """Which commits lie between two releases, as the pushes that brought them told."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Min, Q
 
 from pipelines.deploys.models import Release
+from pipelines.runs.commits import Commit, of_event
 from pipelines.runs.models import Event, EventKind
 
 SHOWN = 40  # commits of one pair
 _EVENTS = 60  # pushes of one pair
 _Told = Mapping[int, tuple[str, str, str, Any]]  # event → its commit, title, actor and the payload's commits
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One commit; `author` is who the code host names."""
-
-    sha: str
-    title: str
-    author: str
-
-    @property
-    def short_sha(self) -> str:
-        return self.sha[:7]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +103,7 @@ def _commits(
     events = told.get((newer.project_id, newer.ref), {})
     found: dict[str, Commit] = {}
     for pk in sorted((pk for pk in events if span[0] < pk <= span[1]), reverse=True):
-        for commit in _of_event(*events[pk]):
+        for commit in of_event(*events[pk]):
             found.setdefault(commit.sha, commit)
     listed = list(found.values())
     return Commits(older, newer, listed[:SHOWN], max(len(listed) - SHOWN, 0), whole=True)
-
-
-def _of_event(sha: str, title: str, actor: str, commits: Any) -> Iterator[Commit]:
-    """Newest first. The payload is the code host's: what is not as expected is passed over, the tip is always told."""
-    listed = [commit for commit in map(_read, commits if isinstance(commits, list) else []) if commit]
-    if sha and sha not in {commit.sha for commit in listed}:
-        yield Commit(sha, title, actor)
-    yield from reversed(listed)
-
-
-def _read(value: Any) -> Commit | None:
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-        return None
-    author = value.get("author")
-    name = author.get("username") or author.get("name") if isinstance(author, dict) else ""
-    title = str(value.get("message") or "").partition("\n")[0]
-    return Commit(value["id"][:64], title[:300], str(name or "")[:150])

@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Max, Prefetch, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, Max, Prefetch, QuerySet
 
 from pipelines.deploys import rollbacks, rules
 from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Release
 from pipelines.deploys.pace import usual as usual
 from pipelines.deploys.pace import usual_seconds as usual_seconds
+from pipelines.deploys.reads.newest import of_each
 from pipelines.projects.models import Project
-from pipelines.states.status import BAD, Status
+from pipelines.states.status import BAD, UNFINISHED, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,9 @@ def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]
     places: dict[int, list[Environment]] = defaultdict(list)
     for place in Environment.objects.filter(project__in=projects).select_related("current").order_by("name"):
         places[place.project_id].append(place)
-    ranked = Release.objects.filter(project__in=projects).annotate(
-        place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc())
-    )
+    newest = Release.objects.filter(project__in=projects, number__gte=F("project__next_release_number") - length)
     kept: dict[int, dict[int, Release]] = defaultdict(dict)
-    for release in ranked.filter(place__lte=length):
+    for release in newest:
         kept[release.project_id][release.number] = release
     for place in (place for found in places.values() for place in found):
         if place.current:
@@ -50,23 +48,30 @@ def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]
 
 def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
     """Deploys that wait or run, in the order in which they were asked for, their hosts at hand."""
-    return list(_deploys(projects).filter(finished_at=None).prefetch_related("hosts").order_by("pk")[:limit])
+    return list(_open(projects).prefetch_related("hosts").order_by("pk")[:limit])
 
 
 def newest(projects: Iterable[Project], limit: int = 10) -> list[Deploy]:
     """Deploys that have ended, newest first."""
-    return list(_deploys(projects).exclude(finished_at=None).order_by("-finished_at")[:limit])
+    ended = of_each(_environments(projects), Deploy.objects.exclude(finished_at=None), limit)
+    return list(_shown(Deploy.objects.filter(pk__in=ended)).order_by("-finished_at")[:limit])
 
 
 def broken(projects: Iterable[Project]) -> list[Deploy]:
     """For each environment its newest ended deploy, if that ended badly."""
-    ended = _deploys(projects).exclude(finished_at=None)
-    last = ended.values("environment").annotate(last=Max("pk")).values("last")
-    return list(ended.filter(pk__in=last, status__in=BAD).order_by("-finished_at"))
+    last = of_each(_environments(projects), Deploy.objects.exclude(finished_at=None))
+    return list(_shown(Deploy.objects.filter(pk__in=last, status__in=BAD)).order_by("-finished_at"))
 
 
-def _deploys(projects: Iterable[Project]) -> QuerySet[Deploy]:
-    deploys = Deploy.objects.filter(environment__project__in=projects)
+def _environments(projects: Iterable[Project]) -> QuerySet[Environment]:
+    return Environment.objects.filter(project__in=projects)
+
+
+def _open(projects: Iterable[Project]) -> QuerySet[Deploy]:
+    return _shown(Deploy.objects.filter(environment__project__in=projects, status__in=UNFINISHED, finished_at=None))
+
+
+def _shown(deploys: QuerySet[Deploy]) -> QuerySet[Deploy]:
     return deploys.select_related("environment__project", "release", "replaces", "undoes")
 
 

@@ -3,18 +3,46 @@
 from typing import Any
 
 from django import template
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
+from pipelines.states.status import Status
 from server.web.drawings.graph import Graph
-from server.web.drawings.ribs import Ribs
+from server.web.drawings.ribs import Rib, Ribs
 from server.web.drawings.ruler import Ruler
 from server.web.drawings.timeline import Timeline
 
 register = template.Library()
 
 
-@register.inclusion_tag("parts/ribs.html")
-def ribs(drawing: Ribs) -> dict[str, Any]:
-    return {"drawing": drawing}
+_RIBS = (
+    '<svg class="ribs draw" width="{}rem" height="1.875rem" viewBox="0 0 {} 30" role="img" aria-label="{}">'
+    '<path class="keel" d="M0 28.5H{}"/>{}</svg>'
+)
+
+
+@register.simple_tag
+def ribs(drawing: Ribs) -> SafeString:
+    """Put together here: a template takes ten times as long over the thousand ribs of a dashboard."""
+    bars = mark_safe("".join(map(_rib, drawing.ribs)))  # noqa: S308  each escaped in itself
+    return format_html(_RIBS, drawing.width_rem, drawing.width, drawing.label, drawing.width, bars)
+
+
+def _rib(rib: Rib) -> str:
+    title = f"<title>{escape(rib.label)}</title></rect>"
+    if rib.hollow:
+        place = f'x="{rib.x + 0.5}" y="{rib.y + 0.5}" width="3" height="{rib.height - 1}"'
+        return f'<rect class="f-cancelled" {place}>{title}'
+    colour = "wait" if rib.waits else escape(rib.status)
+    return f'<rect class="f-{colour}" x="{rib.x}" y="{rib.y}" width="4" height="{rib.height}">{title}{_cap(rib)}'
+
+
+def _cap(rib: Rib) -> str:
+    if rib.cap is None:
+        return ""
+    if rib.status == Status.FAILED:
+        return f'<rect class="f-failed" x="{rib.x - 1}" y="{rib.cap}" width="6" height="4"/>'
+    return f'<path class="f-errored" d="M{rib.x + 2} {rib.cap}l4 6h-8Z"/>'
 
 
 @register.inclusion_tag("parts/ruler.html")
@@ -23,10 +51,11 @@ def ruler(drawing: Ruler) -> dict[str, Any]:
 
 
 @register.inclusion_tag("parts/graph.html")
-def graph(drawing: Graph, current: str) -> dict[str, Any]:
-    return {"drawing": drawing, "current": current}
+def graph(drawing: Graph, current: str, to: str = "") -> dict[str, Any]:
+    """`to`: the page that its stages lead to; this one when empty."""
+    return {"drawing": drawing, "current": current, "to": to}
 
 
 @register.inclusion_tag("parts/timeline.html")
-def timeline(drawing: Timeline, current: str) -> dict[str, Any]:
-    return {"drawing": drawing, "current": current}
+def timeline(drawing: Timeline, current: str, to: str = "") -> dict[str, Any]:
+    return {"drawing": drawing, "current": current, "to": to}

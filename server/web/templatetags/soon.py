@@ -16,7 +16,7 @@ def soon(at: datetime) -> SafeString:
     exact = f"{at:%A} {at.day} {at:%B %Y, %H:%M} {at.tzinfo} (UTC{at:%z})"
     today = timezone.now().astimezone(at.tzinfo).date()
     text = f"{_day(at.date(), today)} at {at:%H:%M %Z}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
+    return format_html('<time datetime="{}" title="{}" data-zoned>{}</time>', at.isoformat(), exact, text)
 
 
 @register.filter

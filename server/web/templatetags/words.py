@@ -35,7 +35,7 @@ def took(seconds: float | None) -> str:
 
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
-    """How long ago, with the exact time in `title` and `datetime`."""
+    """How long ago, with the exact time in `title` and `datetime`; a script puts the viewer's zone there."""
     if at is None:
         return ""
     return _time(at, _distance(at, timezone.now()))
@@ -66,7 +66,7 @@ def initials(name: str) -> str:
 
 def _time(at: datetime, text: str) -> SafeString:
     exact = f"{at:%a} {at.day} {at:%B %Y, %H:%M:%S} UTC"
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, text)
+    return format_html('<time datetime="{}" title="{}" data-ago>{}</time>', at.isoformat(), exact, text)
 
 
 def _distance(at: datetime, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """`slipway run` as a person types it: a working tree, real containers, and no server."""
 
+import json
 import os
 import signal
 import subprocess
@@ -41,11 +42,11 @@ class Laptop:
     def write(self, spec: str) -> None:
         (self.tree / ".slipway.yml").write_text(spec.format(image=self.image))
 
-    def start(self, *words: str, **environ: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, apart: bool = False, **environ: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, "-m", "server.cli", *words, "--directory", str(self.tree)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if apart else subprocess.STDOUT,
             text=True,
             cwd=ROOT,
             env={**os.environ, "XDG_STATE_HOME": str(self.home), "NO_COLOR": "1", **environ},
@@ -53,7 +54,7 @@ class Laptop:
 
     def run(self, *words: str, **environ: str) -> tuple[int, str]:
         """Exit status and what was printed."""
-        process = self.start(*words, **environ)
+        process = self.start(*words, apart=False, **environ)
         said, _ = process.communicate(timeout=SECONDS)
         return process.returncode, said
 
@@ -123,6 +124,19 @@ def test_a_file_with_mistakes_is_told_as_lint_does(laptop: Laptop) -> None:
         status, said = laptop.run(command)
         assert status == 1
         assert ".slipway.yml:3:9: stages.one.step: unknown key; did you mean `steps`?" in said
+
+
+def test_for_programs_there_is_one_document_and_nothing_else(laptop: Laptop) -> None:
+    laptop.write("image: {image}\nstages:\n  one: {{steps: [exit 7]}}\n  two: {{steps: [echo never]}}\n")
+    process = laptop.start("run", "--json", apart=True)
+    said, told = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, told
+    ended = json.loads(said)
+    assert ended["status"] == "failed"
+    assert [(stage["name"], stage["status"]) for stage in ended["stages"]] == [("one", "failed"), ("two", "skipped")]
+    assert "one │" not in said
+    process = laptop.start("lint", "--json", apart=True)
+    assert json.loads(process.communicate(timeout=SECONDS)[0]) == {"is_valid": True, "problems": []}
 
 
 def test_stopping_it_cancels_the_run_and_leaves_nothing(laptop: Laptop) -> None:

@@ -54,10 +54,10 @@ def drain() -> int:
 def test_a_red_run_on_the_default_branch_is_told_with_cause_log_and_link(workspace: Slack, project: Project) -> None:
     make_red_run(project)
     drain()
-    (message,) = workspace.messages.values()
+    (message,) = workspace.roots
     assert message.channel == "#shop"
     assert message.text == "shop: run 1 failed on main: test: step 1 ended with code 1"
-    assert "done" in str(message.blocks)
+    assert "done" in str(workspace.thread(message)[0].blocks)
     assert "https://slipway.example/projects/shop/runs/1/" in str(message.blocks)
 
 
@@ -73,7 +73,7 @@ def test_a_deploy_that_fails_and_its_rollback_are_told(workspace: Slack, project
     deploy = finish_deploy(make_deploy(environment, actor="ada (#1)"), Status.FAILED)
     finish_deploy(deploy.undone_by)
     drain()
-    good, bad, back = workspace.messages.values()
+    good, bad, back = workspace.roots
     assert good.text == "shop: production runs release 1, on 2 hosts"
     assert bad.text == "shop: production: deploy 2 of release 2 failed: web-1: health check said 500"
     assert "deploy 3 brings release 1 back" in str(bad.blocks)
@@ -84,7 +84,7 @@ def test_a_deploy_that_fails_and_its_rollback_are_told(workspace: Slack, project
 def test_a_message_is_sent_once_by_two_announcers(workspace: Slack, project: Project) -> None:
     make_red_run(project)
     assert (drain(), drain()) == (1, 0)
-    assert len(workspace.messages) == 1
+    assert len(workspace.roots) == 1
 
 
 def test_a_passing_trouble_is_tried_again_later(workspace: Slack, project: Project) -> None:
@@ -98,14 +98,14 @@ def test_a_passing_trouble_is_tried_again_later(workspace: Slack, project: Proje
     assert drain() == 0
     Message.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     drain()
-    assert len(workspace.messages) == 1
+    assert len(workspace.roots) == 1
 
 
 def test_a_short_rate_limit_is_waited_for(workspace: Slack, project: Project) -> None:
     make_red_run(project)
     workspace.refusals.append(Answer(429, headers=(("Retry-After", "1"),)))
     drain()
-    assert len(workspace.messages) == 1
+    assert len(workspace.roots) == 1
 
 
 def test_a_long_rate_limit_is_left_to_the_outbox(workspace: Slack, project: Project) -> None:
@@ -151,7 +151,7 @@ def test_an_error_of_ours_does_not_stop_the_others(
     drain()
     first.refresh_from_db()
     assert first.error == "RuntimeError: a mistake"
-    assert len(workspace.messages) == 1
+    assert len(workspace.roots) == 1
 
 
 def test_the_command_ends_cleanly_when_it_is_told_to(tmp_path: Path) -> None:

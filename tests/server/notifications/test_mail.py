@@ -10,10 +10,20 @@ from pytest_django import Settings
 from pipelines.deploys import announcements, locks
 from pipelines.outbox.models import Channel, Message
 from pipelines.states.status import Status
-from server.notifications import announcer, mail
-from server.notifications.words import Words
-from tests.factories import finish_deploy, make_deploy, make_environment, make_live, make_project
+from server.notifications import announcer, letters, mail
+from server.notifications.words import Detail, Words
+from tests.factories import (
+    finish_deploy,
+    make_deploy,
+    make_environment,
+    make_green_run,
+    make_live,
+    make_project,
+    make_red_run,
+)
 from tests.lab.mailbox import Mailbox, mailbox
+from tests.server.notifications.conftest import drain as drain_all
+from tests.server.notifications.conftest import hear, make_all_due
 
 pytestmark = pytest.mark.django_db
 
@@ -88,8 +98,8 @@ def test_without_a_mail_server_the_message_says_what_to_set(settings: Settings) 
 
 def test_somebody_elses_text_makes_no_header_of_its_own() -> None:
     hostile = Words("shop\r\nBcc: eve@example.org", "web-1\n\nclick here")
-    assert "\n" not in mail.subject(hostile)
-    assert "\n" not in mail.body(hostile).splitlines()[0]
+    assert "\n" not in letters.subject(hostile)
+    assert "\n" not in letters.text(hostile).splitlines()[0]
 
 
 def test_who_releases_somebody_else_s_lock_is_mailed_about_with_both_reasons(box: Mailbox) -> None:
@@ -114,3 +124,51 @@ def test_an_alarm_mails_those_whom_it_names(box: Mailbox) -> None:
     assert letter.to == ("sre@example.org",)
     assert letter.subject == "shop: production: alarm checkout went off after release 42: answered 503"
     assert "Cause: the payment service refuses" in letter.text
+
+
+def test_a_letter_has_a_text_and_the_same_in_html_without_anything_from_elsewhere(box: Mailbox) -> None:
+    project = make_project("shop")
+    hear(project, "mail", "ada@example.org, bob@example.org", "run.failed")
+    make_green_run(project)
+    make_red_run(project, title="<img src=https://evil.example/x.png>")
+    drain_all()
+    (letter,) = box.letters
+    assert letter.to == ("ada@example.org", "bob@example.org")
+    assert letter.message.get_content_type() == "multipart/alternative"
+    for part in (letter.text, letter.html):
+        for said in (
+            "run 2 failed on main",
+            "done",
+            "Commits since run 1",
+            "https://slipway.example/projects/shop/runs/2/",
+        ):
+            assert said in part
+    assert "<img" not in letter.html
+    assert "&lt;img" in letter.html
+    assert "src=" not in letter.html.replace("&lt;img src=", "")
+
+
+def test_a_letter_s_log_keeps_its_lines(box: Mailbox) -> None:
+    words = Words("x", details=(Detail("The last lines of test", (), "one\n  two <b>"),))
+    assert "  | one\n  |   two <b>" in letters.text(words)
+    assert "one\n  two &lt;b&gt;</pre>" in letters.html(words)
+
+
+def test_who_reads_by_the_environment_s_settings_is_not_mailed_twice(box: Mailbox) -> None:
+    project = make_project("shop")
+    hear(project, "mail", "ops@example.org", "deploy.succeeded")
+    make_live(make_environment(project, mail_to="ops@example.org"))
+    drain_all()
+    assert len(box.letters) == 1
+
+
+def test_a_mail_server_that_says_later_is_asked_again(box: Mailbox) -> None:
+    project = make_project("shop")
+    hear(project, "mail", "ops@example.org", "run.failed")
+    make_red_run(project)
+    box.refusals.append("421 too busy")
+    drain_all()
+    assert box.letters == []
+    make_all_due()
+    drain_all()
+    assert len(box.letters) == 1

@@ -6,21 +6,26 @@ from dataclasses import replace
 import pytest
 
 from server.notifications import words
-from server.notifications.messages import BrokenRun, ChatMessage, broken_run, chat, escape, tail_of
-from server.notifications.words import AskingDeploy, Cause, EndedDeploy, InspectedHosts
+from server.notifications.messages import ChatMessage, chat, escape, step, tail_of, whole
+from server.notifications.run_words import Suspect, ToldRun, asking_run
+from server.notifications.run_words import ended_run as run_words
+from server.notifications.words import AskingDeploy, Button, Cause, EndedDeploy, InspectedHosts
 
-RUN = BrokenRun(
+RUN = ToldRun(
     project="shop",
     number=12,
     status="failed",
+    ref="refs/heads/main",
     ref_name="main",
-    short_sha="4be1f09",
+    sha="4be1f09aa",
     title="Reserve the last lamp once",
     author="Ada Example",
     reason="test: step 2 ended with code 1",
+    url="https://slipway.example/projects/shop/runs/12/",
     causes=(Cause("test", "step 2 ended with code 1"),),
     tail="E  assert -1 == 0",
-    url="https://slipway.example/projects/shop/runs/12/",
+    suspects=(Suspect("4be1f09aa", "Reserve the last lamp once", "ada"), Suspect("77aa000", "Count twice", "bob")),
+    green=11,
 )
 DEPLOY = EndedDeploy(
     project="shop",
@@ -40,6 +45,10 @@ DEPLOY = EndedDeploy(
     undone_to=41,
     url="https://slipway.example/projects/shop/deploys/7/",
 )
+
+
+def broken_run(run: ToldRun) -> ChatMessage:
+    return whole(run_words(run))
 
 
 def ended_deploy(deploy: EndedDeploy) -> ChatMessage:
@@ -105,11 +114,12 @@ def test_somebody_elses_text_is_plain_words(given: str, shown: str) -> None:
 def test_no_field_of_a_message_can_mention_anybody() -> None:
     evil = "<!channel>"
     run = replace(RUN, title=evil, author=evil, ref_name=evil, reason=evil, tail=evil, causes=(Cause(evil, evil),))
+    run = replace(run, suspects=(Suspect(evil, evil, evil),))
     deploy = replace(DEPLOY, title=evil, asked_by=evil, why=evil, reason=evil, bad_hosts=(Cause(evil, evil),))
     for message in (broken_run(run), ended_deploy(deploy)):
         assert "<!" not in message.text
         for block in message.blocks:
-            if block["type"] != "rich_text":  # taken as it stands
+            if block["type"] not in ("rich_text", "actions"):  # taken as they stand
                 assert "<!" not in json.dumps(block)
                 assert '"verbatim": true' in json.dumps(block)
 
@@ -166,3 +176,40 @@ def test_who_overrules_somebody_is_named_with_both_reasons() -> None:
     assert message.text == "shop: production: bob (#2) released the lock of ada (#1): counted"
     for part in ("we count", "counted", url):
         assert part in said(message.blocks)
+
+
+def test_a_broken_run_names_the_commits_since_the_last_good_one_and_their_authors() -> None:
+    shown = said(broken_run(RUN).blocks)
+    assert "Commits since run 11, the last that succeeded" in shown
+    assert "77aa000 Count twice, by bob" in shown
+
+
+def test_of_many_suspects_ten_are_named() -> None:
+    many = tuple(Suspect(f"{number:07d}", "x", "ada") for number in range(25))
+    shown = said(broken_run(replace(RUN, suspects=many)).blocks)
+    assert "and 15 more" in shown
+    assert "0000009" in shown
+    assert "0000010" not in shown
+
+
+def test_a_run_that_mends_its_ref_says_so() -> None:
+    green = replace(RUN, status="succeeded", is_change=True, causes=(), tail="", suspects=())
+    assert broken_run(green).text == "shop: main is mended by run 12"
+
+
+def test_a_run_that_waits_for_people_has_a_button_to_where_they_agree() -> None:
+    message = chat(asking_run(replace(RUN, waits=(Cause("publish", "2 people must agree first"),))))
+    assert message.text == "shop: run 12 on main waits for approval of publish: 2 people must agree first"
+    (actions,) = [block for block in message.blocks if block["type"] == "actions"]
+    assert actions["elements"][0]["url"] == f"{RUN.url}#approval"
+
+
+def test_a_step_in_a_thread_does_not_repeat_the_project() -> None:
+    assert step(words.ended_deploy(DEPLOY), "shop").text.startswith("production: deploy 7 of release 42 failed")
+
+
+def test_a_button_s_label_is_plain_text_of_at_most_75_characters() -> None:
+    message = chat(words.Words("x", buttons=(Button("<!channel> " + "y" * 200, "https://slipway.example/"),)))
+    element = message.blocks[-1]["elements"][0]
+    assert element["text"]["type"] == "plain_text"
+    assert len(element["text"]["text"]) == 75

@@ -54,7 +54,7 @@ def test_looking_asks_a_worker_and_the_page_waits(maintainer: Client, production
     text = maintainer.post(address(production, "hosts-ask"), {"kind": "inventory"}, follow=True).content.decode()
     assert Probe.objects.get().kind == Kind.INVENTORY
     assert "asking the inventory" in text
-    assert 'hx-trigger="every 1s"' in text
+    assert 'data-every="1"' in text
 
 
 def test_the_answer_lists_the_hosts_and_the_page_rests(maintainer: Client, production: Environment) -> None:

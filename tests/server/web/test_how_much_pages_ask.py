@@ -62,7 +62,7 @@ def fill(project: Project) -> Environment:
 
 def test_the_dashboard(operator: Client) -> None:
     fill(make_project())
-    grows_not(operator, "/", lambda: [fill(make_project()) for _ in range(3)])
+    grows_not(operator, "/", lambda: [fill(make_project()) for _ in range(3)], 30)
 
 
 def test_a_project(operator: Client, project: Project) -> None:

@@ -1,0 +1,8 @@
+"""Django's entry for the feeds' records."""
+
+from django.apps import AppConfig
+
+
+class FeedsConfig(AppConfig):
+    name = "pipelines.feeds"
+    label = "feeds"

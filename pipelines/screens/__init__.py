@@ -1,0 +1,1 @@
+"""Screens on walls: browsers that show how projects stand, and may do nothing else."""

@@ -1,0 +1,42 @@
+"""The API put together: who is let in, what is there, how errors are told."""
+
+from server.api import (
+    audit,
+    deploy_acts,
+    deploys,
+    environment_acts,
+    environments,
+    events,
+    fleet,
+    logs,
+    me,
+    pipeline,
+    problems,
+    releases,
+    run_acts,
+    runs,
+    schedules,
+    search,
+    secrets,
+    streams,
+    tests,
+    variables,
+)
+from server.api.callers import Session, Token
+from server.api.description import Described
+from server.api.limits import PerCaller
+
+api = Described(
+    title="Slipway",
+    version="1",
+    description="Pipelines, releases and deploys of a Slipway server.",
+    urls_namespace="api",
+    auth=[Token(), Session()],
+    throttle=PerCaller(),
+    docs_url=None,
+)
+problems.install(api)
+_CI = (me, runs, run_acts, tests, logs, streams, events, schedules, pipeline)
+_CD = (releases, environments, environment_acts, variables, deploys, deploy_acts)
+for module in (*_CI, *_CD, secrets, fleet, search, audit):
+    api.add_router("", module.router)

@@ -1,0 +1,56 @@
+"""A deploy on the terminal: its hosts while it lasts, its verdict, the last lines of the host that failed."""
+
+from rich.console import Console
+from rich.text import Text
+
+from server.cli.client import following, runwatch, terminal, times
+from server.cli.client.connection import Document
+from server.cli.client.progress import Part, Progress
+from server.cli.client.session import Session
+from server.cli.controls import plain
+
+
+def watch(found: Session, number: int, console: Console) -> Document:
+    """Follow a deploy to its end; gives it as it ended."""
+    deploy: Document = {}
+    with Progress(console, f"Deploy {number} goes on: slipway watch --deploy {number}") as progress:
+        for deploy in following.states(lambda: found.deploy(number)):
+            progress.update(headline(found.project, deploy), hosts(deploy))
+    verdict(found, deploy, console)
+    return deploy
+
+
+def headline(project: str, deploy: Document) -> str:
+    """What goes where; what it waits for, and the command or page that ends the waiting."""
+    told = f"{project} deploy {deploy['number']}: release {deploy['release']} to {deploy['environment']}"
+    reason = deploy.get("reason") or ""
+    if deploy["status"] == "blocked":
+        is_asking = deploy.get("waits_for") == "approval"
+        where = f"slipway approve --deploy {deploy['number']}" if is_asking else deploy.get("url") or ""
+        return f"{told} waits: {reason or deploy.get('waits_for') or 'somebody is asked'} ({where})"
+    return f"{told} ({reason})" if reason and deploy["status"] not in terminal.FINAL else told
+
+
+def hosts(deploy: Document) -> list[Part]:
+    return [
+        Part(
+            each["name"],
+            each["status"],
+            times.seconds_between(each.get("started_at"), each.get("finished_at")),
+            each.get("reason") or "",
+        )
+        for each in deploy.get("hosts", ())
+    ]
+
+
+def verdict(found: Session, deploy: Document, console: Console) -> None:
+    for host in deploy.get("hosts", ()):
+        if host["status"] in ("failed", "errored"):
+            runwatch.show_end(found, {**host, "attempts": [host]}, console)
+    lasted = times.length(times.seconds_between(deploy.get("started_at"), deploy.get("finished_at")))
+    told = Text(f"deploy {deploy['number']} ") + terminal.status(deploy["status"]) + Text(f" after {lasted}")
+    if deploy.get("reason"):
+        told = told + Text(": ") + terminal.words(deploy["reason"])
+    console.print(told)
+    if deploy.get("url"):
+        console.print(Text(plain(str(deploy["url"])), style="dim"))

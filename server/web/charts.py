@@ -1,0 +1,77 @@
+"""Charts: numbers over time, drawn in the browser, with a sentence and a table that say the same."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from server.web.durations import clock
+from server.web.sentences import about
+
+Number = float | int | None
+WORDS: dict[str, Callable[[float], str]] = {
+    "clock": clock,
+    "about": about,
+    "percent": lambda value: f"{round(value)} %",
+    "count": lambda value: str(round(value)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One value for each stretch of time; None where there is none."""
+
+    name: str
+    values: Sequence[Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`unit` is a key of WORDS, `kind` is "line" or "bars"; `starts` are the stretches' beginnings, oldest first."""
+
+    key: str
+    title: str
+    summary: str
+    unit: str
+    kind: str
+    starts: Sequence[datetime]
+    series: Sequence[Series]
+
+    @property
+    def is_empty(self) -> bool:
+        return all(value is None for one in self.series for value in one.values)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """As the script takes it."""
+        series = [{"name": one.name, "values": [_short(value) for value in one.values]} for one in self.series]
+        return {
+            "unit": self.unit,
+            "kind": self.kind,
+            "x": [int(at.timestamp()) for at in self.starts],
+            "series": series,
+        }
+
+    @property
+    def rows(self) -> list[tuple[datetime, list[str]]]:
+        """The table, newest first; stretches without any value are left out."""
+        found = [(at, [one.values[place] for one in self.series]) for place, at in enumerate(self.starts)]
+        told = [(at, values) for at, values in found if any(value is not None for value in values)]
+        return [
+            (at, ["" if value is None else WORDS[self.unit](value) for value in values]) for at, values in told[::-1]
+        ]
+
+
+def _short(value: Number) -> Number:
+    return round(value, 2) if isinstance(value, float) else value
+
+
+def course(values: Sequence[Number], unit: str) -> str:
+    """In words, how numbers went: from 4:10 to 5:20, most 7:01."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "nothing to show yet"
+    say = WORDS[unit]
+    if len(known) == 1:
+        return f"{say(known[0])}, and that is the only value"
+    return f"from {say(known[0])} to {say(known[-1])}, at least {say(min(known))} and at most {say(max(known))}"

@@ -1,0 +1,24 @@
+"""Callers of the API."""
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+
+from tests.factories import make_operator
+from tests.server.api.stand import Stand, bearing, make_stand, token_of
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> None:
+    """Rows of each test begin at the same numbers, and so do the names under which callers are counted."""
+    caches["limits"].clear()
+
+
+@pytest.fixture
+def stand() -> Stand:
+    return make_stand()
+
+
+@pytest.fixture
+def operator() -> Client:
+    return bearing(token_of(make_operator()))

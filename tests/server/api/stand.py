@@ -1,0 +1,81 @@
+"""A project with something of everything, and clients of the API for everybody."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from pipelines.people import tokens
+from pipelines.people.models import Scope
+from pipelines.projects import pipelines
+from pipelines.projects.models import Project, Role
+from pipelines.roster import lifecycle as roster
+from pipelines.roster.models import Kind
+from pipelines.runs.models import Attempt, Run
+from pipelines.schedules import lifecycle as schedules
+from tests.factories import (
+    SPEC,
+    configure,
+    finish_stage,
+    make_deploy,
+    make_environment,
+    make_live,
+    make_operator,
+    make_person,
+    make_project,
+    make_run,
+    make_secret,
+)
+from tests.pipelines.reports.reporting import cases, report_stage
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What the addresses name."""
+
+    project: Project
+    run: Run
+    attempt: Attempt
+    names: dict[str, object]
+
+
+def make_stand() -> Stand:
+    project = make_project()
+    environment = make_environment(project)
+    configure(environment, {"WORKERS": "4"})
+    make_live(environment)
+    make_live(environment)
+    deploy = make_deploy(environment)
+    make_secret(project)
+    environment.secrets.create(name="PASSWORD", value="hunter2-hunter2")
+    run = make_run(project)
+    attempt = finish_stage(run)
+    report_stage(make_run(project), cases([], ["a"]), stage="build")
+    pipelines.keep(project, SPEC, "ana (#1)")
+    names: dict[str, object] = {
+        "project": project.name,
+        "environment": environment.name,
+        "number": deploy.number,
+        "log": attempt.log_id,
+        "artifact": attempt.artifacts.get().pk,
+        "event": run.events.get().pk,
+        "schedule": schedules.make(project, "nightly", "30 2 * * *", "UTC", "", {}, "ana").pk,
+        "stage": "build",
+        "name": roster.register("box", 7, Kind.STAGE, ["linux"], "1").name,
+    }
+    return Stand(project, run, attempt, names)
+
+
+def make_people(project: Project) -> dict[str, User | None]:
+    people: dict[str, User | None] = {role: make_person(project=project, role=Role(role)) for role in Role.values}
+    return {"anonymous": None, "stranger": make_person(), **people, "operator": make_operator()}
+
+
+def token_of(person: User, *scopes: Scope) -> str:
+    _, text = tokens.personal(person, "a test's", scopes or list(Scope), None, project=None, by="test")
+    return text
+
+
+def bearing(text: str, **options: Any) -> Client:
+    return Client(headers={"Authorization": f"Bearer {text}"}, **options)
