@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
+from pipelines.audit import actors
 from pipelines.deploys.models import Environment
 from pipelines.people.models import Scope, Token
 from pipelines.projects.models import Member, Project, Role
@@ -198,7 +199,7 @@ def actor(person: Person) -> str:
         return f"{person.get_username()[:128]} (#{person.pk})"
     token = person.token
     if token.person is None:
-        return f"token {token.name} of {token.project}"[:150]
+        return actors.program(f"token {token.name} of {token.project}", token.created_by)
     return f"{token.person.get_username()[:60]} by token {token.name} (#{token.person.pk})"
 
 

@@ -146,6 +146,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "server.web.templatetags.words",
                 "server.web.templatetags.ages",
                 "server.web.templatetags.drawn",
+                "server.web.templatetags.hostlines",
                 "server.web.templatetags.soon",
                 "server.web.templatetags.codehost",
             ],

@@ -19,6 +19,8 @@ from django.db.migrations.executor import MigrationExecutor
 from pipelines.backups.vault import Kept, Manifest, Vault
 
 SQLITE = "database.sqlite3.gz"
+# Whoever has a session's key is signed in by it, and a restored server lets nobody go on who was signed out since.
+LEFT_OUT = ("django_session", "usersessions_usersession")
 HALF = "slipway_half_restored"  # a table that is there while a restore into PostgreSQL has not come to its end
 
 
@@ -28,7 +30,8 @@ def back_up(vault: Vault) -> tuple[list[Kept], dict[str, Any]]:
         return [_back_up_sqlite(vault)], {}
     with _snapshot():
         columns = {table: _columns(table) for table in _tables()}
-        return [_copy_out(vault, table, names) for table, names in columns.items()], {"columns": columns}
+        kept = [_copy_out(vault, table, names) for table, names in columns.items() if table not in LEFT_OUT]
+        return kept, {"columns": columns}
 
 
 @contextmanager
@@ -59,11 +62,22 @@ def _back_up_sqlite(vault: Vault) -> Kept:
         source = f"file:{connection.settings_dict['NAME']}?mode=ro"
         with closing(sqlite3.connect(source, uri=True, timeout=60)) as live, closing(sqlite3.connect(plain)) as copy:
             live.backup(copy)
+            _forget_sessions(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
         with plain.open("rb") as whole, gzip.open(packed, "wb", compresslevel=1) as target:
             shutil.copyfileobj(whole, target)
         with packed.open("rb") as file:
             return vault.put(SQLITE, file)
+
+
+def _forget_sessions(copy: sqlite3.Connection) -> None:
+    """Overwritten, not only unlinked."""
+    copy.execute("PRAGMA secure_delete=ON")
+    there = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in reversed(LEFT_OUT):
+        if table in there:
+            copy.execute(f"DELETE FROM {table}")  # noqa: S608  two names of ours
+    copy.commit()
 
 
 @contextmanager

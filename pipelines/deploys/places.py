@@ -4,7 +4,7 @@ from django.contrib.auth.models import Group
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator, URLValidator
 from django.db import models
 
-from pipelines.projects.models import VARIABLE, Project, refuse_short
+from pipelines.projects.models import Masked, Project
 from pipelines.projects.secrets import EncryptedTextField
 
 PORT = [MinValueValidator(1), MaxValueValidator(65535)]
@@ -203,22 +203,16 @@ class Configuration(models.Model):
         return f"{self.environment} configuration {self.version}"
 
 
-class EnvironmentSecret(models.Model):
+class EnvironmentSecret(Masked):
     """A secret value of an environment's `.env`. Not versioned: a rollback must not bring rotated credentials back."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="secrets")
-    name = models.CharField(max_length=100, validators=[VARIABLE])
-    value = EncryptedTextField()
-    changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["environment", "name"], name="environment_secret_once")]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.environment}"
-
-    def clean(self) -> None:
-        refuse_short(self.value)
 
 
 class HostKey(models.Model):

@@ -2,8 +2,10 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from pipelines.audit.record import record
@@ -20,6 +22,8 @@ from pipelines.states.status import Status
 
 # How a stage that pushes an image calls what it records: image:registry.example.org/shop:1.2
 IMAGE = "image:"
+# So long after its end a green run without a release is looked at again: one that lacks what it ships gets none.
+WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,12 @@ def release(run: Run) -> Release | None:
             made = _cut(run)
     queue.settle_all(run.project)
     return made
+
+
+def uncut() -> QuerySet[Run]:
+    """Green runs of the last WINDOW that could have a release and have none."""
+    green = Run.objects.filter(status=Status.SUCCEEDED, finished_at__gte=timezone.now() - WINDOW, release=None)
+    return green.filter(deploy_spec__isnull=False)
 
 
 def quarantine(bad: Release, because: str) -> None:

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from django.core.files.storage import default_storage
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from pipelines.deploys import releases
 from pipelines.runs.models import Artifact, Stage
 
 AT_ONCE = 200
@@ -19,14 +20,17 @@ def expire(now: datetime | None = None) -> int:
     Safe beside others that do the same.
     """
     now = now or timezone.now()
-    needed = Stage.objects.filter(taken_from=OuterRef("attempt__stage"), run__finished_at=None)
-    over = Artifact.objects.filter(
-        ~Exists(needed), expires_at__lt=now, expired_at=None, releases=None, attempt__stage__run__finished_at__lt=now
-    )
+    over = Artifact.objects.filter(~needed(), expires_at__lt=now, expired_at=None, releases=None)
     ended = Artifact.objects.filter(pk__in=list(over.values_list("pk", flat=True)[:AT_ONCE]), releases=None)
     count = ended.update(expired_at=now)
     _delete_files(now - REST)
     return count
+
+
+def needed() -> Exists:
+    """Whether the run that made an artifact, or one that took it over, is under way or has its release still to cut."""
+    here = Q(pk=OuterRef("attempt__stage")) | Q(taken_from=OuterRef("attempt__stage"))
+    return Exists(Stage.objects.filter(here, Q(run__finished_at=None) | Q(run__in=releases.uncut())))
 
 
 def _delete_files(before: datetime) -> None:

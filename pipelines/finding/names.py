@@ -46,12 +46,11 @@ def commits(ids: Sequence[int], text: str, limit: int, back: int = LOOK_BACK) ->
     start = text.lower()
     if not _SHA.fullmatch(start):
         return []
-    found: dict[str, Run] = {}
-    for run in _shown(_recent(ids, back).filter(sha__gte=start, sha__lt=start + "g"))[:_COMMITS_BACK]:
-        found.setdefault(run.sha, run)
-        if len(found) == limit:
-            break
-    return list(found.values())
+    alike = _recent(ids, back).filter(sha__gte=start, sha__lt=start + "g").order_by("-pk")
+    newest: dict[str, int] = {}
+    for sha, pk in alike.values_list("sha", "pk")[:_COMMITS_BACK]:
+        newest.setdefault(sha, pk)
+    return list(_shown(Run.objects.filter(pk__in=list(newest.values())[:limit])))
 
 
 def people(ids: Sequence[int], text: str, limit: int, back: int = LOOK_BACK) -> list[Author]:

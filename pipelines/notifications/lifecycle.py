@@ -141,6 +141,9 @@ def _write(rule: Rule, wish: Wish) -> None:
     rule.only_changes = wish.only_changes
     rule.digest_at = _time(wish.digest_at) if rule.is_digest else None
     rule.time_zone = zone_named(wish.time_zone or "UTC").key
+    digests = Rule.objects.filter(recipient=rule.recipient).exclude(digest_at=None).exclude(pk=rule.pk)
+    if rule.is_digest and digests.exists():
+        raise BadRule(f"{rule.recipient.name} has a digest already: change that rule")
 
 
 def _words(text: str) -> list[str]:

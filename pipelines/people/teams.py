@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from pipelines.audit.record import record
 from pipelines.errors import UserError
@@ -37,9 +37,9 @@ def add(project: Project, team: Group, role: Role, *, by: str, address: str = ""
 
 def change(member: Member, role: Role, *, by: str, address: str = "") -> None:
     """Raises BadMember for the last team of owners."""
-    if role != Role.OWNER:
-        _check_another_owns(member)
     with transaction.atomic():
+        if role != Role.OWNER:
+            _check_another_owns(member)
         if Member.objects.filter(pk=member.pk).exclude(role=role).update(role=role):
             subject = f"{member.team} in {member.project}"
             record(by, "changed a team's role", subject, role=role.value, before=member.role, address=address)
@@ -47,14 +47,15 @@ def change(member: Member, role: Role, *, by: str, address: str = "") -> None:
 
 def remove(member: Member, *, by: str, address: str = "") -> None:
     """Its people see the project no more, unless another team of theirs has a role there. Raises BadMember."""
-    _check_another_owns(member)
     with transaction.atomic():
+        _check_another_owns(member)
         if Member.objects.filter(pk=member.pk).delete()[0]:
             record(by, "put a team out", f"{member.team} in {member.project}", role=member.role, address=address)
 
 
 def _check_another_owns(member: Member) -> None:
-    """Somebody has to be left who can mend a mistake."""
+    """Somebody has to be left who can mend a mistake: of two teams that go at once, the second is looked at after."""
+    Project.objects.filter(pk=member.project_id).update(name=F("name"))  # so that the second waits
     others = member.project.members.filter(role=Role.OWNER).exclude(pk=member.pk)
     if member.role == Role.OWNER and not others.exists():
         raise BadMember(f"{member.team} is the last team that owns {member.project}: give another one that role first")

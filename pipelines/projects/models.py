@@ -151,29 +151,32 @@ class Member(models.Model):
         return f"{self.team} in {self.project}: {self.role}"
 
 
-class Secret(models.Model):
-    """A value given to stages that name it, masked in their logs, and never to a fork's pull request."""
+class Masked(models.Model):
+    """A value under a name that is masked wherever it is printed."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="secrets")
     name = models.CharField(max_length=100, validators=[VARIABLE])
     value = EncryptedTextField()
     changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        if len(self.value.encode()) < MIN_LENGTH:
+            least = f"At least {MIN_LENGTH} bytes: a shorter value cannot be masked in logs without hiding other text."
+            raise ValidationError({"value": least})
+
+
+class Secret(Masked):
+    """A value given to stages that name it, masked in their logs, and never to a fork's pull request."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="secrets")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="secret_once")]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.project}"
-
-    def clean(self) -> None:
-        refuse_short(self.value)
-
-
-def refuse_short(value: str) -> None:
-    """Raises ValidationError for a value that is too short to be masked."""
-    if len(value.encode()) < MIN_LENGTH:
-        least = f"At least {MIN_LENGTH} bytes: a shorter value cannot be masked in logs without hiding other text."
-        raise ValidationError({"value": least})
 
 
 class Refusal(models.Model):

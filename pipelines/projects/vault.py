@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from pipelines.audit.models import Act
 from pipelines.audit.record import record
 from pipelines.errors import UserError
-from pipelines.projects.models import Project, Secret
+from pipelines.projects.models import Masked, Project, Secret
 
 _ACTS_BACK = 50_000  # of the audit, among which the last change of a secret is looked for
 
@@ -32,24 +33,33 @@ def put(project: Project, name: str, value: str, by: str) -> bool:
 
     Lines that end as browsers send them are mended: a key or certificate is kept as it was pasted.
     """
-    secret = Secret(project=project, name=name, value=value.replace("\r\n", "\n"))
-    try:
-        secret.clean_fields(exclude=["project"])
-        secret.clean()
-    except ValidationError as error:
-        raise BadSecret(" ".join(f"{field}: {' '.join(said)}" for field, said in error.message_dict.items())) from error
-    with transaction.atomic():
-        kept, is_new = Secret.objects.update_or_create(
-            project=project, name=secret.name, defaults={"value": secret.value}
-        )
-        record(by, "added" if is_new else "changed", _subject(kept), fields=["value"])
-    return is_new
+    return keep(Secret(project=project, name=name, value=value), "project", by)
 
 
 def remove(project: Project, name: str, by: str) -> bool:
     """Forget it; gives whether it was there."""
+    return forget(project.secrets.filter(name=name), by)
+
+
+def keep(secret: Masked, owner: str, by: str) -> bool:
+    """As `put`, for any kind of secret; `owner` is the field that says whose it is."""
+    secret.value = secret.value.replace("\r\n", "\n")
+    try:
+        secret.clean_fields(exclude=[owner])
+        secret.clean()
+    except ValidationError as error:
+        raise BadSecret(" ".join(f"{field}: {' '.join(said)}" for field, said in error.message_dict.items())) from error
+    place = {owner: getattr(secret, owner), "name": secret.name}
     with transaction.atomic():
-        found = Secret.objects.filter(project=project, name=name).defer("value").first()
+        kept, is_new = type(secret)._default_manager.update_or_create(**place, defaults={"value": secret.value})
+        record(by, "added" if is_new else "changed", _subject(kept), fields=["value"])
+    return is_new
+
+
+def forget(named: "QuerySet[Any, Any]", by: str) -> bool:
+    """As `remove`, for any kind of secret."""
+    with transaction.atomic():
+        found = named.defer("value").first()
         if found is not None:
             subject = _subject(found)
             found.delete()
@@ -66,6 +76,6 @@ def last_changes(secrets: Iterable[Secret]) -> dict[str, Change]:
     return {names[subject]: Change(actor, verb) for subject, actor, verb in found}
 
 
-def _subject(secret: Secret) -> str:
+def _subject(secret: Masked) -> str:
     """As the admin's own changes are told."""
     return f"{secret._meta.verbose_name} {secret}"[:150]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
+from pipelines.deploys.retention import needed
 from pipelines.logs.models import Log
 from pipelines.projects.models import Project
 from pipelines.retention.rules import NEWEST, Rules
@@ -76,13 +77,12 @@ def old_logs(project: Project, rules: Rules, now: datetime) -> QuerySet[Log]:
 
 
 def old_artifacts(project: Project, rules: Rules, now: datetime) -> QuerySet[Artifact]:
-    """By their own rule, or because their run goes. Those of releases stay, and those that a run under way may use."""
+    """By their own rule, or because their run goes. Those of releases stay, and those that a run or release needs."""
     rows = Artifact.objects.filter(attempt__stage__run__project=project, expired_at=None, releases=None)
     doomed = Q(attempt__stage__run__in=old_runs(project, rules, now)) if rules.runs_days else Q(pk__in=())
     if rules.artifacts_days:
         doomed |= Q(attempt__stage__run__finished_at__lt=now - timedelta(days=rules.artifacts_days))
-    used = Stage.objects.filter(taken_from=OuterRef("attempt__stage"), run__finished_at=None)
-    return rows.filter(doomed, ~Exists(used))
+    return rows.filter(doomed, ~needed())
 
 
 def old_events(project: Project, rules: Rules, now: datetime) -> QuerySet[Event]:

@@ -45,6 +45,11 @@ class Identity(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identity")
     code_host_id = models.BigIntegerField(unique=True, help_text="The code host's numeric id; names can be changed")
+    is_own_word = models.BooleanField(
+        "their own word",
+        default=False,
+        help_text="Noted when they connected the account themselves; who is called as they are counts as them too",
+    )
 
     class Meta:
         verbose_name_plural = "identities"

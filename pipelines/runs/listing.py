@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 
 from pipelines.projects.models import Project
 from pipelines.runs.models import EventKind, Run
-from pipelines.runs.queries import LOOK_BACK
+from pipelines.runs.queries import LARGE, LOOK_BACK
 from pipelines.states.status import Status
 
-_LARGE = ("message", "parameters", "only", "spec_sources", "problems", "deploy_spec", "asks")
+_UNSEEN = (*LARGE, *(f"rerun_of__{field}" for field in LARGE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ def page(project: Project, wanted: Wanted, before: int | None, limit: int) -> li
     runs = _narrowed(Run.objects.filter(project=project), wanted)
     if before is not None:
         runs = runs.filter(number__lt=before)
-    return list(runs.select_related("release").defer(*_LARGE).order_by("-number")[:limit])
+    found = list(runs.select_related("release", "rerun_of").defer(*_UNSEEN).order_by("-number")[:limit])
+    for run in found:
+        run.project = project  # joined, its secrets would be decrypted for every row
+    return found
 
 
 def choices(project: Project) -> Choices:

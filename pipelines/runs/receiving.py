@@ -17,7 +17,7 @@ from pipelines.outbox.models import Channel
 from pipelines.projects.models import Project
 from pipelines.runs.models import Event, EventKind, Outcome, Run
 from pipelines.runs.planning import skip_word
-from pipelines.runs.settling import supersede
+from pipelines.runs.settling import ask, supersede
 from pipelines.states.status import Status
 from pipelines.states.transitions import begin
 
@@ -256,6 +256,7 @@ def _start(project: Project, incoming: Incoming, key: str) -> Run:
         reason=UNSEEN if foreign else "",
     )
     made = begin(run, actor=incoming.actor, reason=UNSEEN if foreign else incoming.why)
+    ask(run, made)
     if project.code_host_name and run.sha:
         outbox.put(made, Channel.COMMIT_STATUS)
     if foreign:

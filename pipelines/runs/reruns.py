@@ -9,7 +9,7 @@ from pipelines.outbox import queue as outbox
 from pipelines.outbox.models import Channel
 from pipelines.runs.models import Approval, Run
 from pipelines.runs.receiving import UNSEEN, next_number
-from pipelines.runs.settling import hold
+from pipelines.runs.settling import ask, hold
 from pipelines.states.status import Status
 from pipelines.states.transitions import begin
 
@@ -68,6 +68,7 @@ def _insert(run: Run, actor: str, only_failed: bool) -> Run:
         reason="" if seen else UNSEEN,
     )
     row = begin(made, actor=actor, reason=f"{'what failed in ' if only_failed else ''}run {run.number} again")
+    ask(made, row)
     if run.project.code_host_name:
         outbox.put(row, Channel.COMMIT_STATUS)
     _carry_approvals(run, made)

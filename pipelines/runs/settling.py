@@ -154,6 +154,12 @@ def _cancel_stage(stage_id: int, why: str) -> None:
     settle(stage.run_id)
 
 
+def ask(run: Run, row: Transition) -> None:
+    """Whoever a rule names hears when the run, or a stage of it, waits for somebody's word."""
+    if row.to_status == Status.BLOCKED and has_rules(run.project_id):
+        outbox.put(row, Channel.RULES, Topic.RUN_ASKS)
+
+
 def _settle(run: Run) -> list[Stage]:
     """The stages that came to the queue by it."""
     if run.status != Status.RUNNING:
@@ -167,8 +173,7 @@ def _settle(run: Run) -> list[Stage]:
             hold(run.pk)
         for stage, to, reason in following:
             row = move(stage, to, reason=reason)
-            if to == Status.BLOCKED and has_rules(run.project_id):
-                outbox.put(row, Channel.RULES, Topic.RUN_ASKS)
+            ask(run, row)
             come += [stage] if to == Status.QUEUED else []
     verdict = flow.verdict(_standing(stages))
     if verdict is not None:

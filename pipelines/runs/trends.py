@@ -1,17 +1,22 @@
-"""How runs went over time: how long they took, how many passed, how long they waited. Sums are made in the database."""
+"""How runs went over time: how long they took, how many passed, how long they waited.
 
+One question reads a few numbers of each run, and the shares are found here: windows of the database would read the runs
+again for every figure, and once more for all of them together.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, F, FloatField, Func, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import RowNumber
+from django.db.models import FloatField, Func, Min, OuterRef, Subquery
 
 from pipelines.projects.models import Project
 from pipelines.runs.models import Run, Stage
 from pipelines.states.status import BAD, Status
 
-READ = 20_000  # runs of a project, the newest: what is older is left out
+READ = 5_000  # runs of a project, the newest: what is older is left out, and `Look.back_to` says so
 # (parts, of) of a whole: the median and what nine of ten do not exceed.
 _MEDIAN, _NINE = (1, 2), (9, 10)
 
@@ -38,28 +43,35 @@ class Stretch:
         return round(100 * self.succeeded / self.ended) if self.ended else None
 
 
-def stretches(project: Project, ref: str, until: datetime, step: timedelta, count: int) -> list[Stretch]:
-    """The last `count` stretches of `step`, the oldest first; of one full ref, or of all if it is empty. Three queries,
-    whatever the number of runs."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Stretches, the oldest first, and all of them as one. `back_to`: what is older was not read; None: all was."""
+
+    stretches: Sequence[Stretch]
+    whole: Stretch
+    back_to: datetime | None
+
+
+class _Went(NamedTuple):
+    """A run in numbers: moments are seconds since 1970."""
+
+    status: str
+    asked: float
+    took: float | None
+    waited: float | None
+
+
+def look(project: Project, ref: str, until: datetime, step: timedelta, count: int) -> Look:
+    """The last `count` stretches of `step` before `until`; of one full ref, or of all if it is empty. One query, of a
+    project with more than READ runs two."""
     since = until - count * step
-    runs = Run.objects.filter(project=project, created_at__gte=since, created_at__lt=until)
-    runs = runs.filter(number__gte=project.next_run_number - READ)
-    runs = runs.filter(ref=ref) if ref else runs
-    placed = runs.annotate(stretch=_Stretch("created_at", since=since, step=step)).order_by()
-    counts = _counts(placed)
-    took, waited = _took(placed), _waited(placed)
-    return [
-        Stretch(
-            since + place * step,
-            since + (place + 1) * step,
-            *counts.get(place, (0, 0)),
-            took.get((place, _MEDIAN)),
-            took.get((place, _NINE)),
-            waited.get((place, _MEDIAN)),
-            waited.get((place, _NINE)),
-        )
-        for place in range(count)
-    ]
+    runs = _read(project, ref, since, until)
+    placed: dict[int, list[_Went]] = defaultdict(list)
+    for run in runs:
+        placed[int((run.asked - since.timestamp()) // step.total_seconds())].append(run)
+    starts = [since + place * step for place in range(count)]
+    told = [_stretch(start, start + step, placed.get(place, [])) for place, start in enumerate(starts)]
+    return Look(told, _stretch(since, until, runs), _back_to(project, since))
 
 
 class _Seconds(Func):
@@ -77,61 +89,41 @@ class _Seconds(Func):
         return super().as_sql(compiler, connection, template=template, **context)
 
 
-class _Stretch(Func):
-    """Which stretch a moment is in, from 0."""
-
-    arity = 1
-    output_field = IntegerField()
-
-    def __init__(self, moment: str, since: datetime, step: timedelta) -> None:
-        super().__init__(_Seconds(moment))
-        self.extra = {"since": f"{since.timestamp():.6f}", "step": f"{step.total_seconds():.6f}"}
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "CAST((%(expressions)s - %(since)s) / %(step)s AS INTEGER)"
-        return super().as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "FLOOR((%(expressions)s - %(since)s) / %(step)s)::integer"
-        return super().as_sql(compiler, connection, template=template, **context)
-
-
-def _counts(placed: QuerySet[Any]) -> dict[int, tuple[int, int]]:
-    """Stretch → how many ended on their own account, and how many of them well."""
-    ended = placed.filter(status__in=[Status.SUCCEEDED, *BAD]).values("stretch")
-    rows = ended.annotate(ended=Count("pk"), good=Count("pk", filter=Q(status=Status.SUCCEEDED)))
-    return {place: (many, good) for place, many, good in rows.values_list("stretch", "ended", "good")}
-
-
-def _took(placed: QuerySet[Any]) -> dict[tuple[int, tuple[int, int]], float]:
-    good = placed.filter(status=Status.SUCCEEDED, started_at__isnull=False)
-    return _shares(good.annotate(seconds=_Seconds("finished_at") - _Seconds("started_at")))
-
-
-def _waited(placed: QuerySet[Any]) -> dict[tuple[int, tuple[int, int]], float]:
+def _read(project: Project, ref: str, since: datetime, until: datetime) -> list[_Went]:
+    # The time is compared as a number: by its index, runs of a whole year would be fetched to find the newest.
+    found = Run.objects.filter(project=project, number__gte=_lowest(project)).exclude(status=Status.CANCELLED)
+    found = found.filter(ref=ref) if ref else found
+    found = found.annotate(asked=_Seconds("created_at")).order_by()
+    found = found.filter(asked__gte=since.timestamp(), asked__lt=until.timestamp())
     begun = Stage.objects.filter(run=OuterRef("pk"), started_at__isnull=False, taken_from=None).order_by()
     first = begun.values("run").annotate(first=Min("started_at")).values("first")
-    rows = placed.annotate(first=Subquery(first)).filter(first__isnull=False)
-    return _shares(rows.annotate(seconds=_Seconds("first") - _Seconds("created_at")))
+    took, waited = _Seconds("finished_at") - _Seconds("started_at"), _Seconds(Subquery(first)) - _Seconds("created_at")
+    return [_Went(*row) for row in found.values_list("status", "asked", took, waited)]
 
 
-def _shares(rows: QuerySet[Any]) -> dict[tuple[int, tuple[int, int]], float]:
-    """(Stretch, share) → the `seconds` that this share of its runs does not exceed."""
-    ranked = rows.annotate(
-        place=Window(RowNumber(), partition_by=[F("stretch")], order_by=F("seconds").asc()),
-        many=Window(Count("pk"), partition_by=[F("stretch")]),
-    )
-    # The share's place is the first of which of × place ≥ parts × many.
-    wanted = [
-        Q(**{f"reach_{of}__gte": F("many") * parts, f"reach_{of}__lt": F("many") * parts + of})
-        for parts, of in (_MEDIAN, _NINE)
-    ]
-    ranked = ranked.annotate(reach_2=F("place") * 2, reach_10=F("place") * 10)
-    found: dict[tuple[int, tuple[int, int]], float] = {}
-    for stretch, place, many, seconds in ranked.filter(wanted[0] | wanted[1]).values_list(
-        "stretch", "place", "many", "seconds"
-    ):
-        for parts, of in (_MEDIAN, _NINE):
-            if parts * many <= of * place < parts * many + of:
-                found[stretch, (parts, of)] = max(seconds, 0.0)
-    return found
+def _lowest(project: Project) -> int:
+    return project.next_run_number - READ
+
+
+def _back_to(project: Project, since: datetime) -> datetime | None:
+    """When the oldest run was asked for that is read; None when all since then are."""
+    if (lowest := _lowest(project)) <= 1:
+        return None
+    oldest = Run.objects.filter(project=project, number__gte=lowest).order_by("number")
+    at = oldest.values_list("created_at", flat=True).first()
+    return at if at is not None and at > since else None
+
+
+def _stretch(start: datetime, end: datetime, runs: Sequence[_Went]) -> Stretch:
+    good = [run for run in runs if run.status == Status.SUCCEEDED]
+    ended = len(good) + sum(run.status in BAD for run in runs)
+    took = sorted(run.took for run in good if run.took is not None)
+    waited = sorted(run.waited for run in runs if run.waited is not None)
+    shares = (_share(values, share) for values in (took, waited) for share in (_MEDIAN, _NINE))
+    return Stretch(start, end, ended, len(good), *shares)
+
+
+def _share(values: Sequence[float], share: tuple[int, int]) -> float | None:
+    """The first of the values, in order, that this share of them does not exceed."""
+    parts, of = share
+    return max(values[-(-parts * len(values) // of) - 1], 0.0) if values else None

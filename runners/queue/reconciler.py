@@ -1,13 +1,11 @@
 """Looks at the rows and rings for whatever is due: a lost signal costs seconds, never a run."""
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from pipelines.deploys import inspections, releases, waits
 from pipelines.deploys import queue as deploy_queue
@@ -23,7 +21,6 @@ from runners.queue import jobs
 from runners.queue.queues import Line, ring_once
 
 AT_MOST = 50  # rings of one kind at a time; workers look for more when they are done
-RELEASE_WINDOW = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +71,8 @@ def _lost(rows: QuerySet[Any, int]) -> list[int]:
 
 
 def _unreleased() -> list[int]:
-    """Green runs that could have a release and have none, of the newest: one that lacks what it ships gets none."""
-    recent = timezone.now() - RELEASE_WINDOW
-    green = Run.objects.filter(status=Status.SUCCEEDED, finished_at__gte=recent, release=None)
-    deployable = green.filter(deploy_spec__isnull=False).order_by("-pk")[:AT_MOST]
-    return sorted(run.pk for run in deployable if releases.cargo_of(run) is not None)
+    """Of the newest, those that have what they ship."""
+    return sorted(run.pk for run in releases.uncut().order_by("-pk")[:AT_MOST] if releases.cargo_of(run) is not None)
 
 
 def _heads() -> list[int]:

@@ -12,7 +12,7 @@ from pipelines.deploys.models import Deploy
 from server import access, fetching
 from server.access import Act
 from server.api.callers import actor, caller, human
-from server.api.deploys import DEPLOY
+from server.api.deploys import DEPLOY, made
 from server.api.shapes import deploys as shapes
 from server.api.shapes.deploys import DeployShape, WholeDeploy
 from server.api.shapes.words import Reasoned, Short, Why
@@ -119,9 +119,7 @@ def _asking(request: HttpRequest, project: str, number: int) -> tuple[Deploy, Us
 def _follow(
     request: HttpRequest, project: str, number: int, act: Act, verb: Callable[[Deploy, str, str], Deploy], why: str
 ) -> Answer[DeployShape]:
-    made = verb(fetching.deploy(caller(request), project, number, act), actor(request), why)
-    row = Deploy.objects.select_related("environment__project", "release", "replaces").get(pk=made.pk)
-    return Answer(201, shapes.deploy(row))
+    return made(verb(fetching.deploy(caller(request), project, number, act), actor(request), why))
 
 
 def _now(request: HttpRequest, project: str, number: int) -> WholeDeploy:

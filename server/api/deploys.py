@@ -1,7 +1,9 @@
 """Deploys: which there were, and how each stands."""
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Field, Query, Router
+from ninja import Status as Answer
 
 from pipelines.deploys.models import Deploy
 from pipelines.states.status import Status
@@ -27,18 +29,27 @@ class WantedDeploys(Paging):
 def deploys(request: HttpRequest, project: str, wanted: Query[WantedDeploys]) -> Page[DeployShape]:
     """The deploys of a project, newest first."""
     found = fetching.project(caller(request), project)
-    rows = Deploy.objects.filter(environment__project=found)
+    rows = _rows().filter(environment__project=found)
     if wanted.environment:
         rows = rows.filter(environment__name=wanted.environment)
     if wanted.status:
         rows = rows.filter(status=wanted.status)
     if (before := wanted.before) is not None:
         rows = rows.filter(number__lt=before)
-    rows = rows.select_related("environment__project", "release", "replaces").order_by("-number")
-    return portion(list(rows[: wanted.limit + 1]), wanted, lambda one: one.number, shapes.deploy)
+    return portion(list(rows.order_by("-number")[: wanted.limit + 1]), wanted, lambda one: one.number, shapes.deploy)
 
 
 @router.get(DEPLOY, response=WholeDeploy)
 def deploy(request: HttpRequest, project: str, number: int) -> WholeDeploy:
     """A deploy with its hosts: wave, status, and the id of each host's log."""
     return shapes.whole_deploy(fetching.deploy(caller(request), project, number))
+
+
+def made(deploy: Deploy) -> Answer[DeployShape]:
+    """The answer to who has asked for one."""
+    return Answer(201, shapes.deploy(_rows().get(pk=deploy.pk)))
+
+
+def _rows() -> QuerySet[Deploy]:
+    """With all that a line about one tells."""
+    return Deploy.objects.select_related("environment__project", "release", "replaces")

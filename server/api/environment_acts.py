@@ -5,14 +5,14 @@ from ninja import Field, Router, Schema
 from ninja import Status as Answer
 
 from pipelines.deploys import inspections, locks, queue, requests, rollbacks
-from pipelines.deploys.models import Deploy, Environment, LockLevel, Release
+from pipelines.deploys.models import Environment, LockLevel, Release
 from pipelines.deploys.requests import NotDeployable
 from pipelines.errors import LostRace, UserError
 from server import fetching
 from server.access import Act
 from server.api.callers import actor, caller, human, person
+from server.api.deploys import made
 from server.api.environments import ENVIRONMENT, whole
-from server.api.shapes import deploys as shapes
 from server.api.shapes.deploys import DeployShape
 from server.api.shapes.environments import WholeEnvironment
 from server.api.shapes.words import Moment, Number, Reasoned, Short, Why
@@ -73,10 +73,10 @@ def start_deploy(request: HttpRequest, project: str, environment: str, given: De
     override = given.override.strip()
     place = fetching.environment(caller(request), project, environment, Act.OVERRIDE if override else Act.DEPLOY)
     who = human(request, "override") if override else person(request)
-    made = requests.request(
+    asked = requests.request(
         place, _release(place, given.release), actor(request), given.why.strip(), override=override, person=who
     )
-    return _made(made)
+    return made(asked)
 
 
 @router.post(ENVIRONMENT + "/rollback", response={201: DeployShape})
@@ -84,10 +84,12 @@ def roll_back(request: HttpRequest, project: str, environment: str, given: Rolli
     """Bring an earlier release back, with the configuration it had, and quarantine what is live."""
     override = given.override.strip()
     place = fetching.environment(caller(request), project, environment, Act.OVERRIDE if override else Act.ROLL_BACK)
+    if override:
+        human(request, "override")
     if "live" in given.model_fields_set:
         rollbacks.check_live(place, given.live)
     to = _release(place, given.to) if given.to else _way_back(place)
-    return _made(rollbacks.roll_back(place, to, actor(request), given.why.strip(), override=override))
+    return made(rollbacks.roll_back(place, to, actor(request), given.why.strip(), override=override))
 
 
 @router.post(ENVIRONMENT + "/repair", response={201: DeployShape})
@@ -95,7 +97,7 @@ def repair(request: HttpRequest, project: str, environment: str, given: Repair) 
     """Bring what is live once more to hosts that differ from the record."""
     place = fetching.environment(caller(request), project, environment, Act.DEPLOY)
     names = given.hosts or inspections.drifted(place)
-    return _made(inspections.repair(place, names, actor(request), given.why.strip()))
+    return made(inspections.repair(place, names, actor(request), given.why.strip()))
 
 
 @router.post(ENVIRONMENT + "/lock", response=WholeEnvironment)
@@ -158,11 +160,6 @@ def _way_back(place: Environment) -> Release:
     if found is None:
         raise NotDeployable(f"there is nothing that {place.name} could go back to")
     return found
-
-
-def _made(deploy: Deploy) -> Answer[DeployShape]:
-    whole_row = Deploy.objects.select_related("environment__project", "release", "replaces")
-    return Answer(201, shapes.deploy(whole_row.get(pk=deploy.pk)))
 
 
 def _now(request: HttpRequest, project: str, environment: str) -> WholeEnvironment:

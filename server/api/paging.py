@@ -23,7 +23,7 @@ class Paging(Schema):
         """The number after which to go on; raises HttpError for a cursor that is none of ours."""
         if not self.cursor:
             return None
-        if not (self.cursor.isascii() and self.cursor.isdigit()) or int(self.cursor[:20]) > _MAX:
+        if not (self.cursor.isascii() and self.cursor.isdigit()) or int(self.cursor) > _MAX:
             raise HttpError(422, "cursor: this is none that a list has given")
         return int(self.cursor)
 

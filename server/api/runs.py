@@ -4,7 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 from ninja import Status as Answer
 
-from pipelines.runs import asking, queries
+from pipelines.runs import asking, listing
+from pipelines.runs.listing import Wanted
 from pipelines.runs.models import EventKind
 from pipelines.states.status import Status
 from server import fetching
@@ -40,7 +41,7 @@ def runs(request: HttpRequest, project: str, wanted: Query[WantedRuns]) -> Page[
     """The runs of a project, newest first."""
     found = fetching.project(caller(request), project)
     ref = asking.full_ref(wanted.ref) if wanted.ref else ""
-    rows = queries.newest(found, ref, wanted.before, wanted.limit + 1, status=wanted.status or "")
+    rows = listing.page(found, Wanted(ref, wanted.status or ""), wanted.before, wanted.limit + 1)
     return portion(rows, wanted, lambda run: run.number, shapes.run)
 
 

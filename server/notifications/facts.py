@@ -11,7 +11,7 @@ from pipelines.outbox.models import Message, Notice
 from pipelines.projects.models import Project
 from pipelines.runs.models import Run, Stage
 from pipelines.states.models import Transition
-from pipelines.states.status import BAD
+from pipelines.states.status import BAD, Status
 from server.notifications import run_words, words
 from server.notifications.digest_facts import digest
 from server.notifications.errors import Refused
@@ -91,8 +91,7 @@ def ended_deploy(deploy: Deploy, told: Transition) -> EndedDeploy:
 def _of_run(told: Transition) -> Said:
     run = run_of(told)
     about = told_run(run, told)
-    asks = told.subject_kind == Stage.machine.name
-    spoken = run_words.asking_run(about) if asks else run_words.ended_run(about)
+    spoken = run_words.asking_run(about) if told.to_status == Status.BLOCKED else run_words.ended_run(about)
     return Said(run.project, spoken, (), (Run.machine.name, run.pk), {"run": asdict(about)})
 
 

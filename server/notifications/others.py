@@ -25,6 +25,7 @@ _allowed: contextvars.ContextVar[frozenset[str] | None] = contextvars.ContextVar
 _WATCHED = frozenset({"requests", "smtplib"})
 _PLUGINS = "apprise.plugins."
 _UNWATCHED = frozenset({"subprocess", "dbus", "slixmpp", "smpplib", "ctypes", "socket", "asyncio", "paho"})
+_FILES = ("keyfile", "subfile", "pgp_key", "pgp_privkey")  # where plugins hold paths, besides attachments
 
 
 class Inside(PermissionError):
@@ -34,9 +35,9 @@ class Inside(PermissionError):
 def send(message: Message) -> None:
     """Tell what `message` is about by the recipient's URL. Raises Refused or Unreachable."""
     to = recipient(message)
-    plugin = _plugin(to.address)
     words = said(message).words
     with _watched() as seen:
+        plugin = _plugin(to.address)
         try:
             taken = plugin.notify(body=letters.text(words), title=letters.subject(words))
         except Exception as error:  # a plugin may raise anything
@@ -60,7 +61,17 @@ def _plugin(url: str) -> Any:
         raise Refused("apprise does not know this URL: compare it with apprise's documentation of the service")
     if not _is_watched(type(plugin)):
         raise Refused(f"{plugin.service_name} is not offered: its connections cannot be watched")
+    if _names_a_file(plugin):
+        raise Refused("the URL names a file, as template or key: whoever types in an address reads none of this server")
     return plugin
+
+
+def _names_a_file(plugin: Any) -> bool:
+    from apprise import AppriseAttachment
+
+    held = vars(plugin)
+    is_template = any(isinstance(value, AppriseAttachment) and len(value) > 0 for value in held.values())
+    return is_template or any(held.get(name) for name in _FILES)
 
 
 def _is_watched(plugin: type) -> bool:

@@ -26,6 +26,8 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Its addresses stand for IPv4 ones, inner ones too; so do those of 6to4 and Teredo.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Global by Python's word, and yet what a cloud's machine is managed by: Azure's host, Oracle's metadata.
+_OF_CLOUDS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def is_inside(address: IPAddress) -> bool:
             return is_inside(address.ipv4_mapped)
         if address.sixtofour or address.teredo or address in _NAT64 or address.is_site_local:
             return True
+    if any(address in network for network in _OF_CLOUDS):
+        return True
     return not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified
 
 

@@ -53,10 +53,10 @@ def told_run(run: Run, told: Transition) -> ToldRun:
 
 
 def changes(run: Run, told: Transition) -> bool:
-    """Whether the verdict is news for the run's ref."""
-    alike = Run.objects.filter(project=run.project_id, ref=run.ref, status__in=_VERDICTS)
-    before = alike.filter(number__lt=run.number).order_by("-number").values_list("status", flat=True).first()
-    is_overtaken = alike.filter(number__gt=run.number, finished_at__lte=told.at).exists()
+    """Whether the verdict was news for the run's ref when it came, however late it is told."""
+    known = Run.objects.filter(project=run.project_id, ref=run.ref, status__in=_VERDICTS, finished_at__lte=told.at)
+    before = known.filter(number__lt=run.number).order_by("-number").values_list("status", flat=True).first()
+    is_overtaken = known.filter(number__gt=run.number).exists()
     return is_change(told.to_status, before, is_overtaken)
 
 

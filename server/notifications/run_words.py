@@ -66,8 +66,8 @@ def ended_run(run: ToldRun) -> Words:
 
 
 def asking_run(run: ToldRun) -> Words:
-    """A stage of it goes on when people have agreed."""
-    first = run.waits[0] if run.waits else Cause("a stage", "")
+    """It goes on, or a stage of it, when people have agreed."""
+    first = run.waits[0] if run.waits else Cause("its commit", run.reason)
     headline = f"{run.project}: run {run.number} on {run.ref_name} waits for approval of {first.name}"
     button = Button("Approve or refuse", f"{run.url}#approval")
     return Words(headline, first.reason, run.waits, (_commit(run),), run.url, f"Run {run.number}", (button,))

@@ -56,6 +56,16 @@ class Account(PasswordChangeView):
         form.fields["old_password"].widget.attrs.pop("autofocus", None)
         return form
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if locks.is_locked(request, access.account(request.user)):
+            return locks.show(request)
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if form.data.get("old_password") and "old_password" in form.errors:
+            locks.count(self.request, access.account(self.request.user))
+        return super().form_invalid(form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Every other session ends: Django binds sessions to the password."""
         answer = super().form_valid(form)

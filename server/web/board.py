@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from pipelines.deploys.models import Environment
 from pipelines.deploys.reads import board as reads
 from pipelines.deploys.reads.board import Place
 from pipelines.projects.models import Project
 from server import access
 from server.web import codehosts, sentences
+
+PAGE = 20  # projects
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,19 @@ class Row:
 
 @login_required
 def board(request: HttpRequest) -> HttpResponse:
-    projects = list(access.visible_projects(request.user).order_by("name"))
+    asked = request.GET.get("find", "").strip()[:60]
+    seen = access.visible_projects(request.user).filter(Exists(Environment.objects.filter(project=OuterRef("pk"))))
+    wanted = seen.filter(name__icontains=asked) if asked else seen
+    sheets = Paginator(wanted.order_by("name"), PAGE)
+    sheet = sheets.get_page(request.GET.get("page"))
+    projects = list(sheet)
     rows = [Row(place, _comparison(place)) for place in reads.places(projects)]
     page = {
         "title": _title(rows),
         "groups": _groups(rows),
+        "asked": asked,
+        "sheet": sheet,
+        "is_long": bool(asked) or sheets.num_pages > 1,
         "subjects": " ".join(f"project:{project.pk}" for project in projects),
     }
     return render(request, "board.html", page)

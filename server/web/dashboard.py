@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,7 +20,16 @@ from server.web.drawings.ribs import Ribs
 from server.web.drawings.ruler import Ruler
 from server.web.under_way import under_way
 
+PAGE = 25  # projects in the list; what is broken and what runs is told of all
 RAIL = 6  # of what waits; the queue's own page has the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A project whose default branch is broken."""
+
+    project: Project
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +50,19 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     has_others = 0 < len(own) < len(seen)
     is_mine = has_others and "all" not in request.GET
     projects = own if is_mine else seen
-    lines, shelves = runs.lines(projects), deploys.shelves(projects)
-    rows = [_row(project, lines[project.pk], shelves[project.pk]) for project in projects]
+    sheet = Paginator(projects, PAGE).get_page(request.GET.get("page"))
+    lines, shelves = runs.lines(projects), deploys.shelves(list(sheet))
+    rows = [_row(project, lines[project.pk], shelves[project.pk]) for project in sheet]
     running = [one for one in under_way(projects, lines) if one.is_at_work]
     fleet = fleets.fleet()
     waits = queue.waiting_in(projects, RAIL, fleet)
     bad_deploys = deploys.broken(projects)
-    broken = [row for row in rows if row.line.is_broken]
+    broken = [Broken(project, lines[project.pk]) for project in projects if lines[project.pk].is_broken]
     page = {
-        "title": sentences.dashboard(len(rows), len(broken) + len(bad_deploys), len(running), len(waits.people)),
+        "title": sentences.dashboard(len(projects), len(broken) + len(bad_deploys), len(running), len(waits.people)),
         "rows": rows,
+        "sheet": sheet,
+        "number": len(projects),
         "is_mine": is_mine,
         "has_others": has_others,
         "number_of_all": len(seen),

@@ -1,13 +1,24 @@
 """Seconds: between two moments of a record, and as people read them."""
 
-from django.utils import timezone
+from datetime import datetime
+from typing import Protocol
 
-from pipelines.states.models import Stateful
+from django.utils import timezone
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def so_far(row: Stateful) -> float | None:
+class Timed(Protocol):
+    """What begins and ends."""
+
+    @property
+    def started_at(self) -> datetime | None: ...
+
+    @property
+    def finished_at(self) -> datetime | None: ...
+
+
+def so_far(row: Timed) -> float | None:
     """Seconds between the start and the end, or now; None for what has not started."""
     if row.started_at is None:
         return None

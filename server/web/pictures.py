@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from pipelines.deploys.reads.queries import Shelf
 from pipelines.runs.models import Run, Stage
+from pipelines.runs.queries import Brief
 from pipelines.states.status import BAD, FINAL, Status
 from server.web.drawings import graph as graphs
 from server.web.drawings import ribs as bars
@@ -18,7 +19,7 @@ from server.web.durations import clock, so_far
 _SPOILT = " did not succeed"  # how a stage says which other one it was skipped for
 
 
-def ribs(runs: Sequence[Run]) -> bars.Ribs:
+def ribs(runs: Sequence[Brief]) -> bars.Ribs:
     """`runs` from oldest to newest."""
     return bars.draw([bars.Bar(run.status, so_far(run), f"run {run.number}") for run in runs])
 

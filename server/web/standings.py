@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipelines.audit.actors import name_of
 from pipelines.deploys.models import Deploy, Environment, Host
 from pipelines.deploys.reads import live
 from pipelines.deploys.reads import queries as deploys
@@ -128,7 +129,7 @@ def _troubles(projects: Sequence[Project], lines: Mapping[int, Line]) -> list[Tr
 def _deploy(deploy: Deploy) -> Trouble:
     place = deploy.environment
     what = f"{deploy.kind} of release {deploy.release.number}: {deploy.reason or 'no reason was noted'}"
-    by = f"by {deploy.asked_by.partition(' (#')[0]}" if deploy.asked_by else "by itself"
+    by = f"by {name_of(deploy.asked_by)}" if deploy.asked_by else "by itself"
     return Trouble(deploy.status, f"{place.project} {place.name}", what, deploy.finished_at, by, _is_production(place))
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs import trends as reads
-from pipelines.runs.trends import Stretch
+from pipelines.runs.trends import Look, Stretch
 from server.web import fetching, sentences
 from server.web.charts import Chart, Number, Series, course
 from server.web.durations import clock
@@ -28,7 +28,7 @@ def trends(request: HttpRequest, project: str) -> HttpResponse:
     span = span if span in SPANS else "month"
     ref = request.GET.get("ref") or found.default_ref
     days, step = SPANS[span]
-    told, whole = _read(found, "" if ref == _EVERY else ref, days, step)
+    look = _look(found, "" if ref == _EVERY else ref, days, step)
     page = {
         "project": found,
         "span": span,
@@ -37,19 +37,18 @@ def trends(request: HttpRequest, project: str) -> HttpResponse:
         "step": "Day" if step == 1 else "Week from",
         "ref": ref,
         "refs": runs.refs(found),
-        "whole": whole,
-        "title": _title(found, ref, whole, days),
-        "charts": charts(told),
+        "whole": look.whole,
+        "back_to": look.back_to,
+        "read": reads.READ,
+        "title": _title(found, ref, look.whole, days),
+        "charts": charts(look.stretches),
         "places": [place for place in found.environments.order_by("name") if place.is_production],
     }
     return render(request, "trends.html", page)
 
 
-def _read(project: Project, ref: str, days: int, step: int) -> tuple[Sequence[Stretch], Stretch]:
-    """The stretches, and all of them as one."""
-    until = _end_of_day(timezone.now())
-    told = reads.stretches(project, ref, until, timedelta(days=step), days // step)
-    return told, reads.stretches(project, ref, until, timedelta(days=days), 1)[0]
+def _look(project: Project, ref: str, days: int, step: int) -> Look:
+    return reads.look(project, ref, _end_of_day(timezone.now()), timedelta(days=step), days // step)
 
 
 def _end_of_day(now: datetime) -> datetime:

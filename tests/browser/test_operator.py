@@ -68,7 +68,7 @@ def _sign_out_and_in(visitor: Visitor) -> None:
     page.get_by_label("Name").fill("olga")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("#pe")).to_have_text("That name and password do not belong together.")
+    expect(page.locator("#pe")).to_have_text("That name and password do not belong together. 4 tries left.")
     page.get_by_label("Password").fill("long enough 1")
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("summary.who")).to_be_visible()

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
 
 _NAMES = ("chromium", "google-chrome")
 _QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -56,6 +56,11 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+# Chromium gives up whatever it loads when a network interface of the machine comes or goes: tests beside make networks.
+CUT_OFF = "ERR_NETWORK_CHANGED"
+LOADS = 4
+
+
 @dataclass(slots=True)
 class Visitor:
     """One person's window; `complaints` are errors and warnings of the console, and refusals of the content policy."""
@@ -64,13 +69,26 @@ class Visitor:
     context: BrowserContext
     page: Page
     complaints: list[str] = field(default_factory=list)
+    was_cut_off: bool = False
 
     def open(self, path: str) -> Response:
-        """Go to a path of the site and wait until it is drawn."""
-        answer = self.page.goto(self.url + path)
+        """Go to a path of the site and wait until it is drawn; again, when Chromium gave up loading on the way."""
+        for _ in range(LOADS):
+            self.was_cut_off = False
+            answer = self._go(path)
+            if answer is not None and not self.was_cut_off:
+                break
         assert answer is not None, f"{path} was no navigation"
         self.page.evaluate(_WAITS)
         return answer
+
+    def _go(self, path: str) -> Response | None:
+        try:
+            return self.page.goto(self.url + path)
+        except Error as error:
+            if CUT_OFF not in error.message:
+                raise
+            return None
 
     def signs_in_as(self, person: User) -> None:
         """Without the form: with a session of theirs."""
@@ -112,7 +130,9 @@ def visit(browser: Browser, url: str, **window: Any) -> Visitor:
 
 
 def _note(visitor: Visitor, message: ConsoleMessage) -> None:
-    if message.type in ("error", "warning"):
+    if CUT_OFF in message.text:
+        visitor.was_cut_off = True
+    elif message.type in ("error", "warning"):
         visitor.complaints.append(f"{message.location.get('url', '')}: {message.text}")
 
 

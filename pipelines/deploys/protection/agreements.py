@@ -7,7 +7,7 @@ from typing import Protocol
 
 from django.contrib.auth.models import User
 
-from pipelines.audit.actors import number_of
+from pipelines.audit.actors import maker_of, number_of
 from pipelines.deploys.models import Deploy, DeployApproval, Environment
 from pipelines.deploys.protection import authors
 from pipelines.projects.models import Member, Role
@@ -65,6 +65,8 @@ def why_not(deploy: Deploy, person: User) -> str:
         return f"it asks for somebody of {team.name}"
     if number_of(deploy.asked_by) == person.pk:
         return "who asked for a deploy does not approve it"
+    if maker_of(deploy.asked_by) == person.pk:
+        return "who made the token that asked for a deploy does not approve it"
     if not _has_role(person, deploy.environment):
         return f"it takes the role {least_role(deploy.environment).value} in {deploy.environment.project}"
     if authors.wrote(deploy, person):

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from pipelines.deploys.models import Environment, Host
-from pipelines.deploys.reads.newest import brought_live
+from pipelines.deploys.models import Deploy, Environment, Host
+from pipelines.deploys.reads.newest import BROUGHT, of_each
 from pipelines.projects.models import Project
 
 _PRODUCTION = Q(is_production=True) | Q(name__in=("production", "prod"))
@@ -24,8 +24,12 @@ class Live:
 
 def production(projects: Iterable[Project]) -> list[Live]:
     """The environments of production in which something is live, by the name of their project, in two queries."""
-    found = Environment.objects.filter(_PRODUCTION, project__in=projects, current__isnull=False)
-    places = list(found.select_related("project", "current").order_by("project__name", "name"))
+    of = {project.pk: project for project in projects}
+    found = Environment.objects.filter(_PRODUCTION, project__in=of, current__isnull=False)
+    found = found.select_related("current").defer("current__deploy_spec")
+    places = list(found.order_by("project__name", "name"))
+    for place in places:
+        place.project = of[place.project_id]  # joined, its secrets would be decrypted for every row
     since = _since(places)
     return [Live(place, since.get(place.pk)) for place in places]
 
@@ -41,5 +45,5 @@ def unwell(projects: Iterable[Project]) -> Mapping[Environment, Sequence[Host]]:
 
 def _since(places: Iterable[Environment]) -> Mapping[int, datetime | None]:
     """Environment id → when the deploy ended that brought what is live."""
-    found = brought_live(Environment.objects.filter(pk__in=[place.pk for place in places]))
-    return {place: deploy.finished_at for place, deploy in found.items()}
+    brought = of_each(Environment.objects.filter(pk__in=[place.pk for place in places]), BROUGHT)
+    return dict(Deploy.objects.filter(pk__in=brought).values_list("environment", "finished_at"))

@@ -7,6 +7,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from pipelines.deploys.models import Deploy, Environment
 from pipelines.states.status import Status
 
+# To be asked for of each environment: the deploy that brought what is live is the newest of these.
+BROUGHT = Deploy.objects.filter(status=Status.SUCCEEDED, release=OuterRef("current"))
+
 
 def of_each(environments: QuerySet[Environment], deploys: QuerySet[Deploy], count: int = 1) -> list[int]:
     """Ids of the newest `count` of these deploys in each environment, in one query."""
@@ -18,6 +21,5 @@ def of_each(environments: QuerySet[Environment], deploys: QuerySet[Deploy], coun
 
 def brought_live(environments: QuerySet[Environment]) -> Mapping[int, Deploy]:
     """Environment id → the deploy that brought what is live, with its configuration; in two queries."""
-    good = Deploy.objects.filter(status=Status.SUCCEEDED, release=OuterRef("current"))
-    found = Deploy.objects.filter(pk__in=of_each(environments, good)).select_related("configuration")
+    found = Deploy.objects.filter(pk__in=of_each(environments, BROUGHT)).select_related("configuration")
     return {deploy.environment_id: deploy for deploy in found}

@@ -34,6 +34,7 @@ def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]
     for place in Environment.objects.filter(project__in=projects).select_related("current").order_by("name"):
         places[place.project_id].append(place)
     newest = Release.objects.filter(project__in=projects, number__gte=F("project__next_release_number") - length)
+    newest = newest.defer("deploy_spec")
     kept: dict[int, dict[int, Release]] = defaultdict(dict)
     for release in newest:
         kept[release.project_id][release.number] = release
@@ -54,7 +55,8 @@ def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
 def newest(projects: Iterable[Project], limit: int = 10) -> list[Deploy]:
     """Deploys that have ended, newest first."""
     ended = of_each(_environments(projects), Deploy.objects.exclude(finished_at=None), limit)
-    return list(_shown(Deploy.objects.filter(pk__in=ended)).order_by("-finished_at")[:limit])
+    last = Deploy.objects.filter(pk__in=ended).order_by("-finished_at").values("pk")[:limit]  # alone: the rows are wide
+    return list(_shown(Deploy.objects.filter(pk__in=last)).order_by("-finished_at"))
 
 
 def broken(projects: Iterable[Project]) -> list[Deploy]:

@@ -58,12 +58,14 @@ def label(provider: str) -> str:
 def note_identity(account: SocialAccount) -> None:
     """Who signs in with an account at GitHub is whoever pushes with it, unless an operator has noted something else."""
     if account.provider == GITHUB and not Identity.objects.filter(user=account.user).exists():
-        Identity.objects.get_or_create(code_host_id=int(account.uid), defaults={"user": account.user})
+        noted = {"user": account.user, "is_own_word": True}
+        Identity.objects.get_or_create(code_host_id=int(account.uid), defaults=noted)
 
 
 def _noted(sociallogin: SocialLogin) -> User | None:
     """Whose it is as an operator noted under *Identities*; operators connect theirs themselves, signed in."""
-    noted = Identity.objects.filter(code_host_id=int(sociallogin.account.uid), user__is_active=True)
+    uid = int(sociallogin.account.uid)  # what they once connected themselves and took away again opens nothing
+    noted = Identity.objects.filter(code_host_id=uid, is_own_word=False, user__is_active=True)
     identity = noted.exclude(user__is_superuser=True).select_related("user").first()
     if identity is None:
         return None

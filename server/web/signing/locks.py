@@ -59,6 +59,11 @@ def listen() -> None:
     authentication_failed.connect(_count, dispatch_uid="locks")
 
 
+def count(request: HttpRequest, person: User) -> None:
+    """A wrong password of somebody who is signed in: whoever has stolen a session does not guess it there either."""
+    _count(__name__, request, person)
+
+
 def tries_left(request: HttpRequest) -> int | None:
     """After a wrong try; None when nothing was counted."""
     failures = getattr(request, "axes_failures_since_start", None)

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from pipelines.states.status import Status
 from server.web.drawings.graph import Graph
 from server.web.drawings.ribs import Rib, Ribs
-from server.web.drawings.ruler import Ruler
+from server.web.drawings.ruler import Flag, Ruler, Tick
 from server.web.drawings.timeline import Timeline
 
 register = template.Library()
@@ -45,9 +45,32 @@ def _cap(rib: Rib) -> str:
     return f'<path class="f-errored" d="M{rib.x + 2} {rib.cap}l4 6h-8Z"/>'
 
 
-@register.inclusion_tag("parts/ruler.html")
-def ruler(drawing: Ruler) -> dict[str, Any]:
-    return {"drawing": drawing}
+_RULER = (
+    '<svg class="ruler draw" width="{}rem" height="{}rem" viewBox="0 0 {} {}" preserveAspectRatio="xMaxYMin slice"'
+    ' role="img" aria-label="{}"><path class="base" d="M{} 16.5H{}"/>{}</svg>'
+)
+
+
+@register.simple_tag
+def ruler(drawing: Ruler) -> SafeString:
+    """Put together here, as the ribs are: a page may have one for each project."""
+    halves = (f'<path class="tick" d="M{x} 14V16"/>' for x in drawing.halves)
+    parts = [*halves, *map(_tick, drawing.ticks), *map(_flag, drawing.flags)]
+    size = drawing.width_rem, drawing.height_rem, drawing.width, drawing.height
+    inside = mark_safe("".join(parts))  # noqa: S308  each escaped in itself
+    return format_html(_RULER, *size, drawing.label, drawing.start, drawing.width, inside)
+
+
+def _tick(tick: Tick) -> str:
+    live, bad = tick.mark.live, tick.mark.bad
+    line = f'<path class="tick{" tick--live" if live else ""}" d="M{tick.x} {10 if live else 11}V16"/>'
+    how = " rel--bad" if bad else " rel--live" if live else ""
+    return f'{line}<text class="rel{how}" x="{tick.x}" y="9" text-anchor="middle">{tick.mark.number}</text>'
+
+
+def _flag(flag: Flag) -> str:
+    drawn = f'<path class="pole" d="{flag.pole}"/><path class="float" d="{flag.arrow}"/>'
+    return f'{drawn}<text x="{flag.text_x}" y="{flag.text_y}" text-anchor="end">{escape(flag.names)}</text>'
 
 
 @register.inclusion_tag("parts/graph.html")

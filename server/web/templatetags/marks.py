@@ -1,5 +1,7 @@
 """Glyphs, statuses and icons: every status has a silhouette of its own and its word."""
 
+from functools import cache
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -75,7 +77,9 @@ def kind_icon(kind: str) -> str:
     return _KIND_ICONS.get(kind, "commit")
 
 
+@cache
 def _sprite() -> str:
+    """Where it is does not change while a process lives, and a page names it a thousand times."""
     return static("img/sprite.svg")
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from pipelines.audit.actors import name_of
 from pipelines.states.models import Stateful
 from server.web import durations
 from server.web.durations import DAY, HOUR, MINUTE
@@ -44,7 +45,7 @@ def ago(at: datetime | None) -> SafeString | str:
 @register.filter
 def who(actor: str) -> str:
     """A person of the ledgers without the number; nobody is Slipway itself."""
-    return actor.partition(" (#")[0] or "itself"
+    return name_of(actor) or "itself"
 
 
 @register.filter

@@ -1,27 +1,39 @@
 """Out of one server and into another, by the commands, on each database: what was there is there again."""
 
 import contextlib
+import gzip
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from tests.faults.records import Records
 from tests.lab.postgres import postgres
 from tests.lab.server import ROOT
 
 SECRET = "s3cr3t-of-the-backup"
+SESSION = "sessionkeyofsomebodywhoissigned1"
 
 
 def fill() -> None:
     """A project with a secret, a release that is live, a log in storage and one in rows, and a run under way."""
     from pipelines.audit.record import record, seal
     from pipelines.logs import store
-    from tests.factories import finish_stage, make_environment, make_live, make_project, make_run, make_secret
+    from tests.factories import (
+        finish_stage,
+        make_environment,
+        make_live,
+        make_person,
+        make_project,
+        make_run,
+        make_secret,
+    )
 
     project = make_project("shop")
     make_secret(project, "TOKEN", SECRET)
@@ -29,8 +41,25 @@ def fill() -> None:
     archived = finish_stage(make_run(project), "build", text=b"in storage\n" * 1000)
     store.archive(archived.log)
     finish_stage(make_run(project), "build", text=b"in rows\n" * 1000)
+    sign_in(make_person("ana"))
     record("ana (#1)", "looked", "around")
     seal()
+
+
+def sign_in(person: User) -> None:
+    from allauth.usersessions.models import UserSession
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    Session.objects.create(session_key=SESSION, session_data="", expire_date=timezone.now() + timedelta(days=1))
+    UserSession.objects.create(session_key=SESSION, user=person, ip="192.0.2.1", user_agent="", data={})
+
+
+def sessions() -> int:
+    from allauth.usersessions.models import UserSession
+    from django.contrib.sessions.models import Session
+
+    return int(Session.objects.count() + UserSession.objects.count())
 
 
 def facts() -> dict[str, Any]:
@@ -88,6 +117,23 @@ def test_a_server_comes_back_as_it_was(kind: str, tmp_path: Path) -> None:
         assert before["secret"] == SECRET
         assert before["audit"] is None
         assert manage(second, "migrate", "--check", "--skip-checks") == ""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_nobody_is_signed_in_by_what_stands_in_a_backup(kind: str, tmp_path: Path) -> None:
+    vault, keys = tmp_path / "vault", str(tmp_path / "keys.json")
+    with two(kind, tmp_path) as (first, second):
+        manage(first, "migrate", "--skip-checks")
+        with Records(first) as records:
+            records.ask(fill)
+            manage(first, "backup", str(vault), "--with-keys", keys)
+            assert records.ask(sessions) == 2
+        packed = [path for path in (vault / "files").glob("??/*") if path.read_bytes()[:2] == b"\x1f\x8b"]
+        assert any(b"shop" in gzip.decompress(path.read_bytes()) for path in packed)
+        assert not any(SESSION.encode() in gzip.decompress(path.read_bytes()) for path in packed)
+        manage(second, "restore", str(vault), "--keys", keys)
+        with Records(second) as records:
+            assert records.ask(sessions) == 0
 
 
 def test_a_damaged_backup_is_refused_before_anything_is_touched(tmp_path: Path) -> None:

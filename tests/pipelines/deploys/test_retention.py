@@ -6,6 +6,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from pipelines.deploys import releases
 from pipelines.deploys.retention import REST, expire
 from pipelines.runs.models import Artifact, Run
 from tests.factories import (
@@ -37,7 +38,7 @@ def is_expired(artifact: Artifact) -> bool:
 
 
 def test_an_artifact_whose_time_is_over_goes_and_its_file_a_day_later() -> None:
-    artifact = over(kept_of(make_green_run()))
+    artifact = over(kept_of(make_release().run))
     name = artifact.storage_name
     assert expire() == 1
     assert is_expired(artifact)
@@ -69,19 +70,21 @@ def test_what_a_run_under_way_has_made_stays() -> None:
     assert expire() == 0
 
 
-def test_what_a_rerun_under_way_has_taken_over_stays() -> None:
+def test_what_a_rerun_has_taken_over_stays_until_it_has_ended_and_its_release_is_cut() -> None:
     run = make_red_run()
     artifact = over(kept_of(run))
     again = make_run(run.project)
     again.stages.update(taken_from=run.stages.order_by("position")[0])
     assert expire() == 0
     finish_run(again)
+    assert expire() == 0
+    releases.release(again)
     assert expire() == 1
     assert is_expired(artifact)
 
 
 def test_a_file_that_another_artifact_shares_stays() -> None:
-    first, second = kept_of(make_green_run(), data=b"same"), kept_of(make_green_run(), data=b"same")
+    first, second = (kept_of(make_release().run, data=b"same") for _ in range(2))
     Artifact.objects.filter(pk=second.pk).update(storage_name=first.storage_name)
     over(first)
     expire()

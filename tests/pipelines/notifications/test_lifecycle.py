@@ -68,6 +68,14 @@ def test_a_rule_that_says_nothing_is_refused(project: Project, wish: Wish, said:
         lifecycle.add_rule(hook(project), wish, ADA)
 
 
+def test_a_second_digest_that_would_never_come_is_refused_and_the_first_can_be_changed(project: Project) -> None:
+    recipient = hook(project)
+    first = lifecycle.add_rule(recipient, Wish(["digest"], digest_at="09:00"), ADA)
+    with pytest.raises(UserError, match="has a digest already"):
+        lifecycle.add_rule(recipient, Wish(["digest"], digest_at="17:00"), ADA)
+    lifecycle.change_rule(first, recipient, Wish(["digest"], digest_at="17:00"), ADA)
+
+
 def test_without_rules_nothing_is_left_for_them(project: Project) -> None:
     hook(project)
     make_red_run(project)

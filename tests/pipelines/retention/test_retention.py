@@ -7,6 +7,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from pipelines.audit.models import Act
+from pipelines.deploys import releases
 from pipelines.deploys import retention as artifacts
 from pipelines.logs import store
 from pipelines.logs.models import Chunk, Log
@@ -84,6 +85,25 @@ def test_a_run_that_another_took_its_work_from_stays_while_that_one_does(project
     finish_run(again)
     make_red_run(project)
     assert first.number not in old(project, YEAR, now)
+
+
+def test_what_a_green_run_took_over_stays_until_its_release_is_cut(project: Project) -> None:
+    """Nobody may have had the time to cut it: the sweep can come first after the server was down."""
+    first = make_run(project)
+    finish_stage(first, "build")
+    finish_stage(first, "test", Status.FAILED)
+    long_ago = timezone.now() - timedelta(days=90)
+    Run.objects.filter(pk=first.pk).update(finished_at=long_ago)
+    Artifact.objects.filter(attempt__stage__run=first).update(expires_at=long_ago)
+    again = rerun(first, "ana (#1)", only_failed=True)
+    plan(again)
+    finish_run(again)
+    artifacts.expire()
+    lifecycle.prune(project, Rules(artifacts_days=1), timezone.now())
+    release = releases.release(Run.objects.get(pk=again.pk))
+    assert release is not None
+    assert release.artifact is not None
+    assert release.artifact.expired_at is None
 
 
 def test_what_a_rollback_could_go_to_keeps_its_artifact(project: Project, now: datetime) -> None:

@@ -157,6 +157,14 @@ def test_who_has_no_account_noted_is_known_by_their_name_at_the_code_host() -> N
         _say_yes(stage, make_person("ana-there"))
 
 
+def test_who_connects_another_account_is_still_known_by_their_name() -> None:
+    ana = make_person("ana-throws-away")
+    Identity.objects.create(user=ana, code_host_id=4715, is_own_word=True)
+    for name, number in (("Ana-Throws-Away", 4716), ("renamed", 4715)):
+        with pytest.raises(NotYours):
+            _say_yes(_waiting(actor=name, actor_id=number), ana)
+
+
 def test_a_name_at_the_code_host_that_ends_in_a_number_is_nobody_here() -> None:
     ana = make_person()
     assert _say_yes(_waiting(actor=f"x (#{ana.pk})", actor_id=4714), ana)

@@ -27,7 +27,7 @@ def at(run: Run, moment: datetime, waited: float, took: float) -> None:
 
 
 def of(project: Project, count: int = 3, ref: str = "refs/heads/main") -> list[Stretch]:
-    return trends.stretches(project, ref, UNTIL, DAY, count)
+    return list(trends.look(project, ref, UNTIL, DAY, count).stretches)
 
 
 def test_each_run_counts_on_the_day_it_was_asked_for() -> None:
@@ -74,5 +74,25 @@ def test_it_takes_as_many_queries_for_many_runs(django_assert_num_queries: Djang
     project = make_project()
     for hours in range(1, 6):
         at(make_green_run(project), UNTIL - timedelta(hours=hours), 2, 60)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         of(project, 30)
+
+
+def test_all_stretches_as_one_have_a_median_of_their_own() -> None:
+    project = make_project()
+    for day, took in enumerate((10, 20, 90)):
+        at(make_green_run(project), UNTIL - day * DAY - timedelta(hours=1), 2, took)
+    found = trends.look(project, "", UNTIL, DAY, 3)
+    assert (found.whole.ended, found.back_to) == (3, None)
+    assert found.whole.took == pytest.approx(20, abs=0.01)
+
+
+def test_what_is_too_old_to_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project()
+    for days in (3, 2, 1):
+        at(make_green_run(project), UNTIL - days * DAY, 2, 60)
+    project.refresh_from_db()
+    monkeypatch.setattr(trends, "READ", 2)
+    found = trends.look(project, "", UNTIL, DAY, 5)
+    assert (found.back_to, found.whole.ended) == (UNTIL - 2 * DAY, 2)
+    assert trends.look(project, "", UNTIL, DAY, 2).back_to is None  # of these two days all was read

@@ -89,6 +89,11 @@ def test_a_list_goes_on_where_the_portion_before_ended(operator: Client) -> None
     assert found == [5, 4, 3, 2, 1]
 
 
+@pytest.mark.parametrize("cursor", ["x", "99999999999", "0" * 30 + "9" * 60])
+def test_a_cursor_that_no_list_has_given_is_refused(cursor: str, stand: Stand, operator: Client) -> None:
+    assert operator.get(f"/api/v1/projects/{stand.project.name}/runs?cursor={cursor}").status_code == 422
+
+
 def test_runs_are_found_by_ref_and_status(operator: Client) -> None:
     project = make_project()
     make_red_run(project)

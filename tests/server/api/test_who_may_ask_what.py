@@ -115,6 +115,7 @@ TABLE = {
 OF_PEOPLE = (
     f"POST {RUN}/stages/{{stage}}/approve",
     f"POST {RUN}/stages/{{stage}}/refuse",
+    f"POST {RUN}/let-in",
     f"POST {DEPLOY}/approve",
     f"POST {DEPLOY}/refuse",
     f"POST {DEPLOY}/override",

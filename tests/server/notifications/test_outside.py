@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.server.notifications.conftest import ADA, Sink, drain, hear
 INSIDE = [
     *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
     *("255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "fec0::1"),
+    *("168.63.129.16", "::ffff:168.63.129.16", "192.0.0.192"),
     *("ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"),
 ]
 
@@ -142,6 +144,23 @@ def test_what_cannot_be_watched_is_not_offered(project: Project, url: str) -> No
     drain()
     message = Message.objects.get(target=recipient.pk)
     assert message.given_up_at is not None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("where", ["workflows://{host}/WORK/SIG?template=", "slack://A/B/C?TEMPLATE=file://"])
+def test_no_file_of_the_server_is_sent_as_an_apprise_template(
+    sink: Sink, project: Project, tmp_path: Path, where: str
+) -> None:
+    file = tmp_path / "card.json"
+    file.write_text('{"type": "message", "attachments": [{"content": "of the server"}]}')
+    url = where.format(host=sink.url.removeprefix("http://")) + str(file)
+    recipient = hear(project, "apprise", url)
+    lifecycle.send_test(recipient, ADA)
+    drain()
+    assert sink.taken == []
+    message = Message.objects.get(target=recipient.pk)
+    assert message.given_up_at is not None
+    assert "names a file" in message.error
 
 
 @pytest.mark.django_db

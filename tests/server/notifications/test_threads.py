@@ -9,6 +9,7 @@ from pipelines.notifications.models import Thread
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
+from pipelines.runs.models import EventKind
 from pipelines.spec.model import ApprovalSpec
 from pipelines.states.status import Status
 from server.notifications import announcer, chat, spreading
@@ -16,9 +17,11 @@ from server.notifications import slack as slack_door
 from tests.factories import (
     begin_deploy,
     finish_deploy,
+    finish_run,
     finish_stage,
     make_deploy,
     make_environment,
+    make_event,
     make_green_run,
     make_live,
     make_project,
@@ -66,6 +69,18 @@ def test_a_verdict_that_a_later_run_has_overtaken_is_no_change(project: Project,
     finish_stage(slow, status=Status.FAILED)
     drain()
     assert workspace.roots == []
+
+
+def test_that_a_branch_broke_is_told_though_the_announcer_was_away_and_an_earlier_run_failed_after_it(
+    workspace: Slack, project: Project
+) -> None:
+    hear(project, "slack", "#shop", "run.failed")
+    earlier, later = make_run(project), make_run(project)
+    finish_run(later, Status.FAILED)
+    finish_run(earlier, Status.FAILED)
+    drain()
+    (message,) = workspace.roots
+    assert f"run {later.number} failed" in message.text
 
 
 def test_each_hears_in_its_own_place_and_once_however_many_of_its_rules_want_it(
@@ -142,6 +157,16 @@ def test_a_stage_that_asks_is_told_with_a_button_and_the_verdict_takes_its_place
     (root,) = workspace.roots
     assert root.text == "shop: run 1 on main waits for approval of publish: one person must agree first"
     assert "https://slipway.example/projects/shop/runs/1/#approval" in str(root.blocks)
+
+
+def test_a_fork_s_run_that_waits_to_be_let_in_is_told_where_a_rule_names_its_ref(
+    workspace: Slack, project: Project
+) -> None:
+    hear(project, "slack", "#shop", "run.asks", refs="refs/pull/**")
+    make_event(project, kind=EventKind.PULL_REQUEST, ref="refs/pull/7/head", fork=True)
+    drain()
+    (message,) = workspace.roots
+    assert message.text.startswith("shop: run 1 on pull/7/head waits for approval of its commit: a fork")
 
 
 def test_what_is_sent_late_does_not_turn_the_message_back(workspace: Slack, project: Project) -> None:

@@ -131,3 +131,18 @@ def test_an_environment_without_deploys_has_no_figures(viewer: Client, project: 
     environment = make_environment(project)
     text = viewer.get(reverse("delivery", args=[project.name, environment.name])).content.decode()
     assert "Nothing was deployed to production in 30 days" in text
+
+
+def test_many_projects_are_shown_some_at_a_time_and_found_by_name(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.web.board.PAGE", 2)
+    for name in ("alpha", "beta", "gamma"):
+        make_environment(make_project(name))
+    first, last, found = (
+        operator.get(reverse("board") + query).content.decode() for query in ("", "?page=2", "?find=AMM")
+    )
+    assert "Projects 1 to 2 of 3, by name." in first
+    assert [name in first for name in ("h-alpha", "h-beta", "h-gamma")] == [True, True, False]
+    assert [name in last for name in ("h-alpha", "h-beta", "h-gamma")] == [False, False, True]
+    assert [name in found for name in ("h-alpha", "h-beta", "h-gamma")] == [False, False, True]

@@ -117,7 +117,7 @@ def test_a_changed_key_is_never_chosen_by_itself_and_replaces_the_old_one(
     scan = answered(production, Kind.HOST_KEYS, {"keys": [key(1, "changed")], "unreachable": []})
     page = maintainer.get(address(production)).content.decode()
     assert f'value="{box(1)}"' in page
-    assert "checked" not in page
+    assert "checked" not in page.partition("</main>")[0]
     maintainer.post(address(production, "hosts-approve"), {"probe": scan.pk, "key": [box(1)]})
     assert [pinned.fingerprint for pinned in HostKey.objects.all()] == ["SHA256:1"]
 

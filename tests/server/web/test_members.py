@@ -2,10 +2,12 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from pipelines.audit.models import Act
+from pipelines.people import teams
 from pipelines.projects.models import Member, Project, Role
 from server import access
 from tests.factories import make_operator, make_person
@@ -54,6 +56,23 @@ def test_the_last_team_of_owners_stays(owner: Client, project: Project) -> None:
         member.refresh_from_db()
         assert member.role == Role.OWNER
     assert "is the last team that owns" in owner.get(path(project)).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", [{"act": "remove"}, {"act": "change", "role": "viewer"}])
+def test_of_two_teams_of_owners_that_go_at_once_the_second_is_looked_at_after_the_first(
+    owner: Client, project: Project, monkeypatch: pytest.MonkeyPatch, act: dict[str, str]
+) -> None:
+    member, held = project.members.get(role=Role.OWNER), list[bool]()
+    look = teams._check_another_owns
+
+    def look_on(member: Member) -> None:
+        held.append(connection.in_atomic_block)
+        look(member)
+
+    monkeypatch.setattr(teams, "_check_another_owns", look_on)
+    owner.post(f"{path(project)}{member.pk}/", act)
+    assert held == [True]
 
 
 def test_who_gives_their_own_role_away_is_led_elsewhere(owner: Client, project: Project, crew: Group) -> None:

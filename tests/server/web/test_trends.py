@@ -73,4 +73,4 @@ def test_the_four_figures_of_delivery_are_drawn_week_by_week(viewer: Client, pro
 @pytest.mark.django_db
 def test_trends_ask_as_often_for_many_runs_as_for_few(operator: Client, project: Project) -> None:
     make_green_run(project)
-    grows_not(operator, reverse("trends", args=[project.name]), lambda: [make_green_run(project) for _ in range(4)], 20)
+    grows_not(operator, reverse("trends", args=[project.name]), lambda: [make_green_run(project) for _ in range(4)], 10)

@@ -169,6 +169,18 @@ def test_it_is_disconnected_unless_it_is_the_only_way_in(door: GitHubDoor) -> No
     assert verbs()[-1] == "disconnected GitHub"
 
 
+def test_what_was_disconnected_signs_nobody_in_any_more(door: GitHubDoor) -> None:
+    person_with_password("grace")
+    client, thief = Client(), Client()
+    sign_in(client, "grace")
+    confirm(client, "/account/")
+    come(door, ADA, client, process="connect")
+    client.post("/account/github/disconnect/")
+    come(door, ADA, thief)
+    assert not is_in(thief)
+    assert not SocialAccount.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_second_factor_is_asked_for_after_github_too(door: GitHubDoor) -> None:
     person, client = person_with_password("grace"), Client()

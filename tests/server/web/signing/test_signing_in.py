@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -57,6 +58,18 @@ def test_a_wrong_password_and_a_wrong_name_are_answered_alike() -> None:
     assert wrong_password.status_code == wrong_name.status_code == 200
     for answer in (wrong_password, wrong_name):
         assert "That name and password do not belong together. 4 tries left." in answer.content.decode()
+
+
+def test_a_stolen_session_does_not_guess_the_password_where_it_is_changed() -> None:
+    person_with_password()
+    client = Client()
+    sign_in(client)
+    for number in range(5):
+        client.post("/account/", {"old_password": f"wrong {number}", "new_password1": "x", "new_password2": "x"})
+    new = {"new_password1": "another long one", "new_password2": "another long one"}
+    assert client.post("/account/", {"old_password": PASSWORD, **new}).status_code == 429
+    assert User.objects.get().check_password(PASSWORD)
+    assert is_in(client)
 
 
 def test_an_account_that_is_switched_off_gets_nobody_in() -> None:
