@@ -3,16 +3,20 @@
 import json
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
 
+from pipelines.errors import UserError
 from pipelines.projects.models import Project
-from pipelines.runs import queries
+from pipelines.runs import queries, replays
 from pipelines.runs.models import Event, Outcome
 from pipelines.runs.receiving import ASKED
 from server import access
-from server.web import fetching
+from server.access import Act
+from server.web import fetching, permissions
 
 PAGE = 50
 _FILTERS = {"": (), "run": (Outcome.RUN,), "none": (Outcome.KNOWN, Outcome.STORED)}
@@ -34,9 +38,31 @@ def of_project(request: HttpRequest, project: str) -> HttpResponse:
 @login_required
 def event(request: HttpRequest, project: str, event_id: int) -> HttpResponse:
     found = fetching.project(request, project)
-    one = get_object_or_404(Event.objects.select_related("project", "run"), project=found, pk=event_id)
-    page = {"project": found, "event": one, "payload": _payload(one), **_list(request, [found], event_id + 1)}
+    one = _event(found, event_id)
+    page = {
+        "project": found,
+        "event": one,
+        "payload": _payload(one),
+        "no_replay": permissions.of(request.user, found).get("run") or replays.why_not(one),
+        **_list(request, [found], event_id + 1),
+    }
     return render(request, "events.html", page)
+
+
+@login_required
+@require_POST
+def replay(request: HttpRequest, project: str, event_id: int) -> HttpResponse:
+    found = fetching.project(request, project, Act.RUN)
+    try:
+        made = replays.replay(_event(found, event_id), access.actor(request.user))
+    except UserError as error:
+        messages.error(request, f"Not replayed: {error}.")
+        return redirect("event", project, event_id)
+    return redirect("run", project, made.number)
+
+
+def _event(project: Project, event_id: int) -> Event:
+    return get_object_or_404(Event.objects.select_related("project", "run"), project=project, pk=event_id)
 
 
 def _list(request: HttpRequest, projects: list[Project], before: int | None = None) -> dict[str, Any]:

@@ -114,6 +114,7 @@ urlpatterns = [
     path(PROJECT + "pipeline/versions/<int:number>/", pipeline.version, name="pipeline-version"),
     path(PROJECT + "events/", events.of_project, name="events"),
     path(PROJECT + "events/<int:event_id>/", events.event, name="event"),
+    path(PROJECT + "events/<int:event_id>/replay/", events.replay, name="event-replay"),
     path(PROJECT + "runs/<int:number>/", runs.run, name="run"),
     path(PROJECT + "runs/<int:number>/tests/", tests.of_run, name="run-tests"),
     path(PROJECT + "runs/<int:number>/artifacts/", run_parts.artifacts, name="run-artifacts"),

@@ -101,6 +101,7 @@ TABLE = {
     "projects/<slug:project>/": PAGE,
     "projects/<slug:project>/events/": PAGE,
     "projects/<slug:project>/events/<int:event_id>/": PAGE,
+    "projects/<slug:project>/events/<int:event_id>/replay/": ("post", DEVELOPERS),
     "projects/<slug:project>/runs/<int:number>/": PAGE,
     "projects/<slug:project>/runs/<int:number>/tests/": PAGE,
     "projects/<slug:project>/runs/<int:number>/artifacts/": PAGE,
