@@ -14,7 +14,7 @@ from pipelines.runs.approvals import answers_of
 from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
 from pipelines.spec.model import ParameterSpec
 from pipelines.states.models import Transition
-from pipelines.states.status import BAD, FINAL, UNFINISHED, Status
+from pipelines.states.status import BAD, FINAL, Status
 
 # What no list shows, and a row of which can be large.
 LARGE = ("message", "parameters", "only", "spec_sources", "problems", "deploy_spec", "asks")
@@ -107,9 +107,9 @@ def lines(projects: Collection[Project], length: int = 20) -> Mapping[int, Line]
     return {project.pk: Line(found[project.pk]) for project in projects}
 
 
-def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Run]:
-    """Runs that are queued or run, the oldest first, their stages at hand."""
-    runs = Run.objects.filter(project__in=projects, status__in=UNFINISHED, finished_at=None)
+def running(projects: Iterable[Project], limit: int = 30) -> list[Run]:
+    """Runs that have been planned and not ended, the oldest first, their stages at hand."""
+    runs = Run.objects.filter(project__in=projects, status=Status.RUNNING, finished_at=None)
     return list(runs.select_related("project").defer(*_SECRETS).prefetch_related("stages").order_by("pk")[:limit])
 
 

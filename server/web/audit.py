@@ -19,7 +19,8 @@ from pipelines.audit import queries
 from pipelines.audit.models import Act
 from pipelines.audit.queries import Search
 from pipelines.probes import lifecycle as probes
-from pipelines.probes.models import Kind, Probe
+from pipelines.probes import queries as questions
+from pipelines.probes.models import Kind
 from server import access
 from server.web import fetching
 from server.web.streams import streamed
@@ -43,7 +44,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "search": search,
         "query": urlencode({name: request.GET[name] for name in Search.__slots__ if request.GET.get(name)}),
         "verbs": queries.verbs(),
-        "check": Probe.objects.filter(kind=Kind.AUDIT).order_by("pk").last(),
+        "check": questions.newest(Kind.AUDIT),
         "sealed": Act.objects.exclude(place=None).order_by("place").values_list("place", flat=True).last() or 0,
     }
     return render(request, "audit.html", page)
@@ -55,8 +56,13 @@ def export(request: HttpRequest, form: str) -> StreamingHttpResponse:
     _check_operator(request)
     if form not in FORMS:
         raise Http404
+    return exported(request, _search(request), form)
+
+
+def exported(request: HttpRequest, search: Search, form: str) -> StreamingHttpResponse:
+    """All acts that are sought, as a file in one of the FORMS."""
     write, content_type = FORMS[form]
-    answer = streamed(request, write(queries.each(queries.find(_search(request)))), content_type)
+    answer = streamed(request, write(queries.each(queries.find(search))), content_type)
     answer["Content-Disposition"] = f'attachment; filename="slipway-audit-{timezone.now():%Y-%m-%d}.{form}"'
     return answer
 

@@ -66,8 +66,7 @@ class UnderWay:
 
 def under_way(projects: Sequence[Project], lines: Mapping[int, Line]) -> list[UnderWay]:
     """Runs first, each in the order in which they were asked for."""
-    started = [run for run in runs.unfinished(projects) if run.status == Status.RUNNING]
-    found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in started]
-    unfinished = [deploy for deploy in deploys.unfinished(projects) if deploy.status == Status.RUNNING]
-    usual = deploys.usual({deploy.environment for deploy in unfinished})
-    return found + [UnderWay(None, deploy, usual.get(deploy.environment_id)) for deploy in unfinished]
+    found = [UnderWay(run, None, lines[run.project_id].usual_seconds) for run in runs.running(projects)]
+    running = deploys.running(projects)
+    usual = deploys.usual({deploy.environment for deploy in running})
+    return found + [UnderWay(None, deploy, usual.get(deploy.environment_id)) for deploy in running]

@@ -12,7 +12,7 @@ from pipelines.deploys.pace import usual as usual
 from pipelines.deploys.pace import usual_seconds as usual_seconds
 from pipelines.deploys.reads.newest import of_each
 from pipelines.projects.models import Project
-from pipelines.states.status import BAD, UNFINISHED, Status
+from pipelines.states.status import BAD, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,10 @@ def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]
     }
 
 
-def unfinished(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
-    """Deploys that wait or run, in the order in which they were asked for, their hosts at hand."""
-    return list(_open(projects).prefetch_related("hosts").order_by("pk")[:limit])
+def running(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
+    """Deploys that run, in the order in which they were asked for, their hosts at hand."""
+    deploys = Deploy.objects.filter(environment__project__in=projects, status=Status.RUNNING, finished_at=None)
+    return list(_shown(deploys).prefetch_related("hosts").order_by("pk")[:limit])
 
 
 def newest(projects: Iterable[Project], limit: int = 10) -> list[Deploy]:
@@ -67,10 +68,6 @@ def broken(projects: Iterable[Project]) -> list[Deploy]:
 
 def _environments(projects: Iterable[Project]) -> QuerySet[Environment]:
     return Environment.objects.filter(project__in=projects)
-
-
-def _open(projects: Iterable[Project]) -> QuerySet[Deploy]:
-    return _shown(Deploy.objects.filter(environment__project__in=projects, status__in=UNFINISHED, finished_at=None))
 
 
 def _shown(deploys: QuerySet[Deploy]) -> QuerySet[Deploy]:

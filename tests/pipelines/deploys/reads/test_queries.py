@@ -148,6 +148,11 @@ def test_deploys_are_listed_for_the_projects_asked_about() -> None:
     mine, other = make_environment(), make_environment(make_project())
     make_live(mine)
     make_live(other)
-    waits = make_deploy(mine)
     assert [deploy.environment for deploy in queries.newest([mine.project])] == [mine]
-    assert queries.unfinished([mine.project]) == [waits]
+
+
+def test_deploys_that_run_are_listed_and_none_that_wait() -> None:
+    place = make_environment()
+    make_deploy(place)
+    runs = begin_deploy(make_deploy(make_environment(place.project, "staging")))
+    assert queries.running([place.project], limit=1) == [runs]
