@@ -76,9 +76,14 @@ def _problem(status: int) -> dict[str, Any]:
     return told
 
 
-def forbidden() -> dict[str, Any]:
-    """For what not everybody may read who sees it."""
-    return {"responses": {403: _problem(403)}}
+def forbidden(told: dict[str, Any] | None = None) -> dict[str, Any]:
+    """For what not everybody may read who sees it; added to what is `told` otherwise."""
+    return {**(told or {}), "responses": {**(told or {}).get("responses", {}), 403: _problem(403)}}
+
+
+def absent() -> dict[str, Any]:
+    """For what need not be there although its address names nothing."""
+    return {"responses": {404: _problem(404)}}
 
 
 def raw(content_type: str, description: str, schema: dict[str, Any] = _BYTES) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from server.api import (
     environments,
     events,
     fleet,
+    hosts,
     logs,
     me,
     pipeline,
@@ -37,6 +38,6 @@ api = Described(
 )
 problems.install(api)
 _CI = (me, runs, run_acts, tests, logs, streams, events, schedules, pipeline)
-_CD = (releases, environments, environment_acts, variables, deploys, deploy_acts)
+_CD = (releases, environments, environment_acts, hosts, variables, deploys, deploy_acts)
 for module in (*_CI, *_CD, secrets, fleet, search, audit):
     api.add_router("", module.router)

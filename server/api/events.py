@@ -5,14 +5,20 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from ninja import Field, Query, Router, Schema
+from ninja import Status as Answer
 
-from pipelines.runs import queries
-from pipelines.runs.models import Event, EventKind, Outcome
+from pipelines.projects.models import Project
+from pipelines.runs import queries, replays
+from pipelines.runs.models import Event, EventKind, Outcome, Run
 from server import access, fetching
-from server.api.callers import caller
+from server.access import Act
+from server.api.callers import actor, caller
 from server.api.paging import Page, Paging, portion
+from server.api.shapes import runs as shapes
+from server.api.shapes.runs import RunShape
 
 router = Router(tags=["Events"])
+EVENT = "/projects/{slug:project}/events/{int:event}"
 
 
 class EventShape(Schema):
@@ -60,14 +66,26 @@ def events(request: HttpRequest, project: str, wanted: Query[WantedEvents]) -> P
     return portion(rows, wanted, lambda one: one.pk, _event)
 
 
-@router.get("/projects/{slug:project}/events/{int:event}", response=WholeEvent)
+@router.get(EVENT, response=WholeEvent)
 def event(request: HttpRequest, project: str, event: int) -> WholeEvent:
     """One event with what the code host sent."""
-    found = fetching.project(caller(request), project)
-    row = Event.objects.select_related("project", "run").filter(project=found, pk=event).first()
+    row = _of(fetching.project(caller(request), project), event)
+    return WholeEvent(**_event(row).model_dump(), payload=row.payload)
+
+
+@router.post(EVENT + "/replay", response={201: RunShape})
+def replay_event(request: HttpRequest, project: str, event: int) -> Answer[RunShape]:
+    """Run what came of an event again, or make a run of what had made none. What is under way already is given back."""
+    found = fetching.project(caller(request), project, Act.RUN)
+    made = replays.replay(_of(found, event), actor(request))
+    return Answer(201, shapes.run(Run.objects.select_related("project", "rerun_of", "release").get(pk=made.pk)))
+
+
+def _of(project: Project, event: int) -> Event:
+    row = Event.objects.select_related("project", "run").filter(project=project, pk=event).first()
     if row is None:
         raise Http404
-    return WholeEvent(**_event(row).model_dump(), payload=row.payload)
+    return row
 
 
 def _event(row: Event) -> EventShape:

@@ -38,11 +38,11 @@ def of_environment(environment: Environment, hosts: Sequence[Host]) -> Mapping[i
     until = timezone.now()
     since = until - timedelta(seconds=DAY_SECONDS)
     switched = HostDeploy.objects.filter(host__environment=environment, switched=True).exclude(finished_at=None)
-    earlier = switched.filter(host=OuterRef("pk"), finished_at__lt=since).order_by("-finished_at").values("pk")
+    earlier = switched.filter(host=OuterRef("pk"), finished_at__lt=since).order_by("-finished_at", "-pk").values("pk")
     before = environment.hosts.annotate(last=Subquery(earlier[:1])).values("last")
     rows = switched.filter(finished_at__gte=since) | switched.filter(pk__in=before)
     found: dict[int, list[Switch]] = defaultdict(list)
-    for row in rows.select_related("deploy__release").order_by("finished_at"):
+    for row in rows.select_related("deploy__release").order_by("finished_at", "pk"):
         assert row.finished_at is not None
         found[row.host_id].append(Switch(row.finished_at, row.deploy.release.number, row.status == Status.SUCCEEDED))
     return {host.pk: day(_with_now(host, found[host.pk]), since, until) for host in hosts}

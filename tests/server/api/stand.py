@@ -8,6 +8,8 @@ from django.test import Client
 
 from pipelines.people import tokens
 from pipelines.people.models import Scope
+from pipelines.probes import lifecycle as probes
+from pipelines.probes.models import Kind as Questions
 from pipelines.projects import pipelines
 from pipelines.projects.models import Project, Role
 from pipelines.roster import lifecycle as roster
@@ -53,6 +55,8 @@ def make_stand() -> Stand:
     attempt = finish_stage(run)
     report_stage(make_run(project), cases([], ["a"]), stage="build")
     pipelines.keep(project, SPEC, "ana (#1)")
+    probes.ask(Questions.AUDIT, 0, "ana (#1)")
+    probes.ask(Questions.HOST_KEYS, environment.pk, "ana (#1)")
     names: dict[str, object] = {
         "project": project.name,
         "environment": environment.name,
@@ -62,6 +66,7 @@ def make_stand() -> Stand:
         "event": run.events.get().pk,
         "schedule": schedules.make(project, "nightly", "30 2 * * *", "UTC", "", {}, "ana").pk,
         "stage": "build",
+        "look": "host_keys",
         "name": roster.register("box", 7, Kind.STAGE, ["linux"], "1").name,
     }
     return Stand(project, run, attempt, names)

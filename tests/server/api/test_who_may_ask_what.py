@@ -51,6 +51,10 @@ TABLE = {
     "GET /search": Op(ANYBODY, query="?q=thing"),
     "POST /lint": Op(ANYBODY, body={"text": SPEC}),
     "GET /audit": Op("operator"),
+    "GET /audit/export.csv": Op("operator"),
+    "GET /audit/export.json": Op("operator"),
+    "POST /audit/verification": Op("operator", 202),
+    "GET /audit/verification": Op("operator"),
     "POST /runners/{name}/drain": Op("operator", body={}),
     "POST /runners/{name}/undrain": Op("operator"),
     f"GET {PROJECT}": Op("viewer"),
@@ -69,6 +73,7 @@ TABLE = {
     "GET /logs/{log}/events": Op("viewer"),
     f"GET {PROJECT}/events": Op("viewer"),
     f"GET {PROJECT}/events/{{event}}": Op("viewer"),
+    f"POST {PROJECT}/events/{{event}}/replay": Op("developer", 409),
     f"GET {PROJECT}/schedules": Op("viewer"),
     f"POST {PROJECT}/schedules": Op("maintainer", 201, {"name": "weekly", "cron": "0 3 * * 1"}),
     f"PATCH {PROJECT}/schedules/{{schedule}}": Op("maintainer", body={"is_paused": True}),
@@ -98,6 +103,10 @@ TABLE = {
     f"POST {ENVIRONMENT}/queue/pause": Op("maintainer", body={"why": "a test"}),
     f"POST {ENVIRONMENT}/queue/resume": Op("maintainer", 409, {}),
     f"POST {ENVIRONMENT}/queue/first": Op("maintainer", body={"deploy": 3, "why": "a test"}),
+    f"POST {ENVIRONMENT}/hosts/looks/{{look}}": Op("maintainer", 202),
+    f"GET {ENVIRONMENT}/hosts/looks/{{look}}": Op("viewer"),
+    f"GET {ENVIRONMENT}/hosts/keys": Op("viewer"),
+    f"POST {ENVIRONMENT}/hosts/keys": Op("maintainer", 404, {"scan": 1, "keys": ["10.0.0.1:22 SHA256:1"]}),
     f"GET {PROJECT}/deploys": Op("viewer"),
     f"GET {DEPLOY}": Op("viewer"),
     f"POST {DEPLOY}/cancel": Op("maintainer", body={}),
@@ -119,6 +128,7 @@ OF_PEOPLE = (
     f"POST {DEPLOY}/approve",
     f"POST {DEPLOY}/refuse",
     f"POST {DEPLOY}/override",
+    f"POST {ENVIRONMENT}/hosts/keys",
 )
 OPEN = {"openapi.json", ""}  # the description, and what there is none of
 
