@@ -91,6 +91,19 @@ def look(ids: Sequence[int], text: str, *, before: int | None = None, seconds: f
     return found
 
 
+def in_log(log: Log, text: str, most: int, first_row: int = 0) -> tuple[list[Line], int | None]:
+    """The lines of one log in which `text` stands, from `first_row` on, and the row of the next; None at the end.
+
+    A line that is shown in several rows comes once for each of them in which it stands.
+    """
+    rows: list[int] = []
+    for some in search.sweep(log, text, first_row):
+        rows += some
+        if len(rows) > most:
+            break
+    return [_line(log, row, text) for row in rows[:most]], rows[most] if len(rows) > most else None
+
+
 def _look(found: Look, logs: Iterator[tuple[int, Owner | None, Log | None]], text: str, until: float) -> None:
     for log_id, owner, log in logs:
         if owner is not None and log is not None:

@@ -18,6 +18,7 @@ TEXTS_SHOWN = 20
 HISTORY = 12  # reports of a stage that a test is followed back through
 REPORTS_SEARCHED = 100  # reports of a project in which a test's past is looked for
 FOUND_MAX = 500  # tests that a search may find
+STANDS = {"failing": Q(outcome__in=BAD), "flaky": Q(flaky_at__isnull=False)}  # how a test may stand
 
 
 @dataclass(frozen=True, slots=True)

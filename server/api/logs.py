@@ -1,14 +1,18 @@
-"""Logs: how long one is, its text, and its text as it grows."""
+"""Logs: how long one is, its text, and where in it something stands."""
 
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Field, Query, Router, Schema
 
+from pipelines import finding
 from pipelines.logs import pages
 from server import fetching
 from server.api import description
 from server.api.callers import caller
+from server.api.paging import Page, Paging
+from server.api.shapes.lines import LineShape, line
+from server.api.shapes.words import Short
 from server.web.logs import text_of
 
 router = Router(tags=["Logs"])
@@ -20,6 +24,13 @@ class LogShape(Schema):
     bytes: int
     is_complete: bool
     lines: int
+
+
+class WantedLines(Paging):
+    """Those in which `q` stands, whatever its case."""
+
+    limit: int = Field(20, ge=1, le=50)
+    q: Short = Field(min_length=1, examples=["timeout"])
 
 
 @router.get("/logs/{int:log}", response=LogShape)
@@ -35,3 +46,10 @@ def log(request: HttpRequest, log: int) -> LogShape:
 def log_text(request: HttpRequest, log: int) -> HttpResponse:
     """A log as text, masked as it was stored; with a `Range` of bytes a part of it."""
     return cast(HttpResponse, text_of(request, fetching.log(caller(request), log)))
+
+
+@router.get("/logs/{int:log}/find", response=Page[LineShape])
+def find_in_log(request: HttpRequest, log: int, wanted: Query[WantedLines]) -> Page[LineShape]:
+    """Lines of a log in which a text stands, as a reader sees it: without colours, in its order, long ones cut."""
+    rows, following = finding.in_log(fetching.log(caller(request), log), wanted.q, wanted.limit, wanted.before or 0)
+    return Page(items=[line(one) for one in rows], next=str(following) if following is not None else None)

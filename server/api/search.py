@@ -8,7 +8,9 @@ from ninja import Field, Query, Router, Schema
 from pipelines.finding import Kind, Look, Matched, find
 from server import access
 from server.api.callers import caller
+from server.api.shapes import lines
 from server.api.shapes import runs as shapes
+from server.api.shapes.lines import LineShape
 from server.api.shapes.runs import RunShape
 from server.api.shapes.words import Short
 
@@ -27,11 +29,6 @@ class WantedThings(Schema):
 class Author(Schema):
     name: str
     run: RunShape = Field(description="The newest with a commit of theirs")
-
-
-class LineShape(Schema):
-    number: int
-    text: str
 
 
 class LogHits(Schema):
@@ -91,6 +88,6 @@ def _hits(one: Matched) -> LogHits:
         stage=owner.stage,
         deploy=owner.deploy,
         host=owner.host,
-        lines=[LineShape(number=line.number, text=line.before + line.hit + line.after) for line in one.lines],
+        lines=[lines.line(line) for line in one.lines],
         more=one.more,
     )

@@ -24,7 +24,6 @@ PAGE = 100
 SLOWEST = 50
 BARS = 40
 _SHOWN = ("failed", "slowest", "flaky", "all")
-_STANDS = {"failing": Q(outcome__in=BAD), "flaky": Q(flaky_at__isnull=False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +98,19 @@ def of_project(request: HttpRequest, project: str) -> HttpResponse:
     found = fetching.project(request, project)
     words, show = request.GET.get("q", "")[:200], request.GET.get("show", "")
     start = fetching.whole_number(request.GET.get("from")) or 0
-    tests = queries.search(found, words).filter(_STANDS.get(show, Q()))
+    tests = queries.search(found, words).filter(queries.STANDS.get(show, Q()))
     listed = list(tests[start : start + PAGE + 1])
     page = {
         "project": found,
         "tests": listed[:PAGE],
         "later": start + PAGE if len(listed) > PAGE else None,
         "words": words,
-        "show": show if show in _STANDS else "",
+        "show": show if show in queries.STANDS else "",
         "subjects": f"project:{found.pk}",
         **found.test_cases.aggregate(
             known=Count("pk"),
-            failing=Count("pk", filter=_STANDS["failing"]),
-            flaky=Count("pk", filter=_STANDS["flaky"]),
+            failing=Count("pk", filter=queries.STANDS["failing"]),
+            flaky=Count("pk", filter=queries.STANDS["flaky"]),
         ),
     }
     return render(request, "tests.html", page)

@@ -53,7 +53,7 @@ def make_stand() -> Stand:
     environment.secrets.create(name="PASSWORD", value="hunter2-hunter2")
     run = make_run(project)
     attempt = finish_stage(run)
-    report_stage(make_run(project), cases([], ["a"]), stage="build")
+    report = report_stage(make_run(project), cases([], ["a"]), stage="build")
     pipelines.keep(project, SPEC, "ana (#1)")
     probes.ask(Questions.AUDIT, 0, "ana (#1)")
     probes.ask(Questions.HOST_KEYS, environment.pk, "ana (#1)")
@@ -66,6 +66,7 @@ def make_stand() -> Stand:
         "event": run.events.get().pk,
         "schedule": schedules.make(project, "nightly", "30 2 * * *", "UTC", "", {}, "ana").pk,
         "stage": "build",
+        "test": report.results.get().test.key,
         "look": "host_keys",
         "name": roster.register("box", 7, Kind.STAGE, ["linux"], "1").name,
     }
