@@ -83,7 +83,7 @@ def _check_operator(request: HttpRequest) -> None:
 
 
 def _search(request: HttpRequest) -> Search:
-    said = {name: request.GET.get(name, "").strip()[:150] for name in ("actor", "about", "verb")}
+    said = {name: request.GET.get(name, "").replace("\0", "").strip()[:150] for name in ("actor", "about", "verb")}
     return Search(**said, since=_day(request.GET.get("since")), until=_day(request.GET.get("until")))
 
 

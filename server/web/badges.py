@@ -59,7 +59,7 @@ class Badge:
 def of_ref(request: HttpRequest, project: str) -> HttpResponse:
     """How the last run of `ref` (full, or a branch; the default branch, when none is given) stands."""
     found = _project(request, project)
-    asked = request.GET.get("ref", "")[:255]
+    asked = request.GET.get("ref", "")[:255].replace("\0", "")  # which no ref has, and PostgreSQL refuses
     ref = found.default_ref if not asked else asked if asked.startswith("refs/") else f"refs/heads/{asked}"
     run = Run.objects.filter(project=found, ref=ref).order_by("-number").only("status").first()
     label = request.GET.get("label", "") or ref.removeprefix("refs/heads/").removeprefix("refs/tags/")

@@ -93,7 +93,7 @@ def _url(matched: Matched) -> str:
 
 
 def _text(request: HttpRequest) -> str:
-    return request.GET.get("q", "").strip()[:MAX_TEXT]
+    return request.GET.get("q", "").replace("\0", "").strip()[:MAX_TEXT]
 
 
 def _kind(request: HttpRequest) -> Kind | None:

@@ -96,7 +96,7 @@ def test(request: HttpRequest, project: str, key: str) -> HttpResponse:
 @login_required
 def of_project(request: HttpRequest, project: str) -> HttpResponse:
     found = fetching.project(request, project)
-    words, show = request.GET.get("q", "")[:200], request.GET.get("show", "")
+    words, show = request.GET.get("q", "")[:200].replace("\0", ""), request.GET.get("show", "")
     start = fetching.whole_number(request.GET.get("from")) or 0
     tests = queries.search(found, words).filter(queries.STANDS.get(show, Q()))
     listed = list(tests[start : start + PAGE + 1])
@@ -120,7 +120,7 @@ def _shown(request: HttpRequest, run: Run, reports: Sequence[Report]) -> dict[st
     """The chosen table, with the numbers of all of them."""
     standings, failures = queries.standings(reports), queries.failures(reports)
     flaky = _flaky(run, reports)
-    words, wanted = request.GET.get("q", "")[:200], request.GET.get("show", "")
+    words, wanted = request.GET.get("q", "")[:200].replace("\0", ""), request.GET.get("show", "")
     show = wanted if wanted in _SHOWN else "all" if words or not failures else "failed"
     start = fetching.whole_number(request.GET.get("from")) or 0
     rows = {"failed": lambda: _failed(failures), "flaky": lambda: flaky}.get(show)

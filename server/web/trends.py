@@ -26,7 +26,7 @@ def trends(request: HttpRequest, project: str) -> HttpResponse:
     found = fetching.project(request, project)
     span = request.GET.get("span", "")
     span = span if span in SPANS else "month"
-    ref = request.GET.get("ref") or found.default_ref
+    ref = request.GET.get("ref", "").replace("\0", "") or found.default_ref
     days, step = SPANS[span]
     look = _look(found, "" if ref == _EVERY else ref, days, step)
     page = {

@@ -18,7 +18,7 @@ from tests.lab.ground import Ground, free_port, processes_with, remove
 ROOT = Path(__file__).resolve().parents[2]
 UP = (str(ROOT / "manage.py"), "up")
 SERVER_LABEL = "slipway.server"
-_START_SECONDS = 60
+_START_SECONDS = 240  # on a machine that tests share
 _STOP_SECONDS = 30
 _SETUP_LINK = re.compile(r"https?://\S+/setup/\S+")
 
