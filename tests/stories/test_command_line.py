@@ -118,6 +118,8 @@ def test_lines_come_as_they_are_printed_and_ctrl_c_ends_the_watching_alone(works
     lines = iter(following.stdout.readline, "")
     assert "begun\n" in lines  # while the stage sleeps
     assert status_of(terminal) == "running"
+    assert watching.stdout is not None
+    assert watching.stdout.readline()  # it has begun, so that it hears the signal
     watching.send_signal(signal.SIGINT)
     said, complaints = watching.communicate(timeout=SECONDS)
     assert watching.returncode == 130, complaints
