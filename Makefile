@@ -3,12 +3,10 @@
 
 PYTHON ?= python3
 ARGS ?=
-TEST_WORKERS ?= 4
 READY := $(PYTHON) .ci/bootstrap.py
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup  # the stories share one server
 
-.PHONY: demo up test suite test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-traffic bench-fanout bench-rollback bench-pages bench-search
+.PHONY: demo up test test-faults try-compose screenshots check bench-pipeline bench-log bench-webhook bench-first-line bench-viewers bench-traffic bench-fanout bench-rollback bench-pages bench-search
 .PHONY: check-style check-format check-types check-imports check-migrations
 
 demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
@@ -17,14 +15,8 @@ demo: ## The main job in four acts on real parts; ONCE=1 ends after them.
 up: ## The server, on this machine.
 	@$(READY) up $(BIN)/python manage.py up
 
-test: ## The whole suite, then its database parts once more on PostgreSQL.
-	@$(READY) test $(MAKE) --no-print-directory suite
-
-suite:
-	@status=0; \
-	$(PYTEST) -m "not faults" $(ARGS) || status=1; \
-	$(BIN)/python -m tests.lab.postgres $(PYTEST) -m "not faults" --database-only $(ARGS) || status=1; \
-	exit $$status
+test: ## The whole suite, its database parts also on PostgreSQL; TEST_WORKERS=4 at once.
+	@$(READY) test $(BIN)/python -m tests.lab.suite $(ARGS)
 
 test-faults: ## kill -9 at every named point, and KILLS=200 at random, by SEED=n.
 	@$(READY) test $(BIN)/python -m pytest -m faults -s $(ARGS)

@@ -4,11 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 from docker import DockerClient
+from hypothesis import HealthCheck, settings
 
 from tests.lab.ground import open_engine
 from tests.lab.images import image
 
 collect_ignore_glob = ["lab/shop/*"]  # the demo application's own tests, which its pipeline runs
+# How long an example takes says nothing on a machine that others use.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # These write and read records only through verbs and queries whose own tests run on each database.
 _OF_OTHER_THINGS = ("tests/browser", "tests/server/live", "tests/runners/containers", "tests/runners/hosts")

@@ -16,7 +16,7 @@ def race(count: int, act: Callable[[int], T]) -> list[T | Exception]:
     start = threading.Barrier(count)
 
     def run(number: int) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=120)
         results[number] = _outcome(act, number)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
@@ -35,7 +35,7 @@ def race_processes(count: int, act: Callable[[int], Any]) -> list[Any]:
     start = context.Barrier(count)
 
     def run(number: int) -> None:
-        start.wait(timeout=30)
+        start.wait(timeout=120)
         answers.put((number, _outcome(act, number)))
 
     processes = [context.Process(target=run, args=(number,)) for number in range(count)]

@@ -27,6 +27,7 @@ from runners.balancers.balancer import (
 from runners.balancers.sources import open_balancer
 from tests.lab.cloud import ACCESS_KEY, REGION, SECRET_KEY, Cloud, cloud
 from tests.lab.haproxy import Proxy, haproxy
+from tests.lab.patience import until
 from tests.lab.sshd import free_port
 
 
@@ -41,11 +42,15 @@ class Case:
 
 
 class _Shop(http.server.BaseHTTPRequestHandler):
-    """Answers everything; /slow takes half a second."""
+    """Answers everything; /slow when it is let go."""
+
+    asked = 0
+    let_go = threading.Event()
 
     def do_GET(self) -> None:
         if self.path == "/slow":
-            time.sleep(0.5)
+            _Shop.asked += 1
+            self.let_go.wait(120)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(str(self.connection.getsockname()[1]).encode())
@@ -184,7 +189,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def await_serving(case: Case, server: Server, wanted: bool) -> None:
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 60
     while case.balancer.state(server).serving is not wanted:
         assert time.monotonic() < ends, case.balancer.state(server)
         time.sleep(0.02)
@@ -295,19 +300,20 @@ def test_an_environment_without_a_balancer_has_none() -> None:
 def test_open_requests_are_counted_until_they_are_gone(proxy: Proxy) -> None:
     balancer = open_balancer("haproxy", proxy.settings())
     assert balancer is not None
+    _Shop.asked = 0
+    _Shop.let_go.clear()
     with contextlib.ExitStack() as stack:
+        stack.callback(_Shop.let_go.set)
         for _ in range(4):  # by turns: two to each server
             door = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
             door.sendall(b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n")
-        time.sleep(0.1)
+        until("the requests", lambda: _Shop.asked == 4)
         one = hosts()[0]
         balancer.drain(one, quietly)
         state = balancer.state(one)
         assert (state.drained, state.load) == (False, "2 connections open")
-        ends = time.monotonic() + 3
-        while not balancer.state(one).drained:
-            assert time.monotonic() < ends
-            time.sleep(0.02)
+        _Shop.let_go.set()
+        until("their end", lambda: balancer.state(one).drained)
 
 
 def test_haproxy_sends_requests_to_the_port_that_a_server_is_attached_at(proxy: Proxy) -> None:

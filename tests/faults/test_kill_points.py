@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.runs.lifecycle import LEASE_SECONDS
+from runners.queue.clock import RECONCILE_SECONDS
 from tests.faults import oracle, questions
 from tests.faults.points import POINTS, Point, Work
 from tests.faults.questions import RunSeen
-from tests.faults.town import Town, await_true, slowness, town
+from tests.faults.town import Town, await_true, town
 from tests.faults.work import Task
 
-RECOVERY_SECONDS_MAX = 15.0  # on a quiet machine
+pytestmark = pytest.mark.alone
+
+# What matters is that it is taken over, once its lease has run out and the clock has looked: on a quiet machine in
+# twice that time at most, and on a busy one at all. Each figure is printed.
+RECOVERY_SECONDS_MAX = 20 * (LEASE_SECONDS + RECONCILE_SECONDS)
 AT_ONCE = 7
 _ARMED = ("-m", "tests.faults.armed_server")
 _WORKERS = {"STAGE_WORKERS": "4", "CONTROL_WORKERS": "2", "DEPLOY_WORKERS": "3", "POLL_SECONDS": "3600"}
@@ -50,24 +56,23 @@ def test_whatever_is_killed_around_a_container_made_ahead_the_run_ends_as_it_wou
 
 def tell(points: Sequence[Point], directory: Path, at_once: int = AT_ONCE) -> None:
     """The story: push a commit for every point, a few at a time, wait for the end of all, and judge each."""
-    patience_seconds = RECOVERY_SECONDS_MAX * slowness()
     with town(directory, program=_ARMED, **_WORKERS) as here:
         tasks = [task_of(place, point) for place, point in enumerate(points)]
         here.make_environments([task.slug for task in tasks if task.is_shipped])
         before = [Task(f"before {task.key}", task.slug, Work.SHIPS) for task in tasks if task.work is Work.BREAKS]
         for task in before:
             here.push(task)
-        here.await_end(240)
+        here.await_end(600)
         for task in tasks:
             here.make_room(at_once)
             here.push(task)
             if task.work is Work.STOPPED:
                 here.await_output(task)
                 here.records.ask(questions.cancel, task.key)
-        here.await_end(240)
-        cleared = await_true(lambda: not here.leftovers(), 60, "the engine was not tidied")
+        here.await_end(600)
+        cleared = await_true(lambda: not here.leftovers(), 240, "the engine was not tidied")
         runs = here.records.ask(questions.runs)
-        told = [judged(here, point, task, runs, patience_seconds) for point, task in zip(points, tasks, strict=True)]
+        told = [judged(here, point, task, runs) for point, task in zip(points, tasks, strict=True)]
         print("", *told, f"the engine was tidy {cleared:.1f} s later", sep="\n")
         assert not [str(each) for each in told if each.complaints]
         assert not oracle.standing(here, here.records.ask(questions.current_releases))
@@ -79,14 +84,14 @@ def task_of(place: int, point: Point) -> Task:
     return Task(point.name, f"point-{place}", point.work, seconds=30.0 if point.work is Work.STOPPED else 0.6)
 
 
-def judged(here: Town, point: Point, task: Task, runs: Sequence[RunSeen], patience_seconds: float) -> Told:
+def judged(here: Town, point: Point, task: Task, runs: Sequence[RunSeen]) -> Told:
     own = [run for run in runs if run.ref == task.ref and run.title == task.key]
     wrong = oracle.complaints(here, task, own)
     killed_at = moments(here, f"{point.name}.killed")
     if not killed_at:
         return Told(point, None, None, ["nobody was killed", *wrong])
     recovery = recovery_seconds(here, point, killed_at[0], own)
-    if recovery is None or recovery > patience_seconds:
+    if recovery is None or recovery > RECOVERY_SECONDS_MAX:
         wrong.append("nobody took it over in time")
     return Told(point, recovery, took_seconds(own), wrong)
 

@@ -10,22 +10,24 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.faults import oracle, questions
 from tests.faults.points import Work
 from tests.faults.questions import RunSeen
-from tests.faults.town import Town, await_true, kind_of, slowness, town
+from tests.faults.town import Town, await_true, kind_of, town
 from tests.faults.work import Task
 from tests.lab.server import UP
 
-LATER_SECONDS_MAX = 15.0  # than normal, on a quiet machine
-_PATIENCE_SECONDS = 120.0
+pytestmark = pytest.mark.alone
+
+LATER_SECONDS_MAX = 120.0  # than normal; on a quiet machine it is a tenth of that, and each figure is printed
+_PATIENCE_SECONDS = 300.0
 _FEW = {"STAGE_WORKERS": "2", "CONTROL_WORKERS": "1", "DEPLOY_WORKERS": "2", "POLL_SECONDS": "3600"}
 
 
 def test_a_run_goes_on_whatever_happens_to_the_processes_around_it(tmp_path: Path) -> None:
-    allowed = LATER_SECONDS_MAX * slowness()
     with town(tmp_path, **_FEW) as here:
         later_seconds(here, [begun(here, "all awake")])
         normal = later_seconds(here, [begun(here, "nobody dies")])
@@ -34,8 +36,8 @@ def test_a_run_goes_on_whatever_happens_to_the_processes_around_it(tmp_path: Pat
             for act in acts:
                 later = later_seconds(here, act(here, again)) - normal
                 print(f"\n{act.__name__.replace('_', ' '):30} {later:5.1f} s later than normal", end="")
-                assert later <= allowed
-            await_true(lambda: not here.leftovers(), 60, "the engine was not tidied")
+                assert later <= LATER_SECONDS_MAX
+            await_true(lambda: not here.leftovers(), 240, "the engine was not tidied")
         assert here.records.ask(questions.broken_logs) == []
         assert here.records.ask(questions.deliveries) == set(here.accepted)
 
@@ -66,11 +68,11 @@ def lose_clock_web_and_announcer(here: Town, _again: ExitStack) -> list[Task]:
 
 def freeze_two_workers(here: Town, _again: ExitStack) -> list[Task]:
     """They sleep for longer than their leases and wake up when others have their work: they must not touch it."""
-    deployed = Task("a deployer freezes", "frozen-deploy", Work.SHIPS, seconds=0.1, migration_seconds=14.0)
+    deployed = Task("a deployer freezes", "frozen-deploy", Work.SHIPS, seconds=0.1, migration_seconds=22.0)
     here.make_environments([deployed.slug])
     here.push(deployed)
-    await_true(lambda: here.records.ask(questions.has_begun_to_migrate, deployed.key), 60, "nothing was deployed")
-    task = begun(here, "a worker freezes", seconds=12.0)
+    await_true(lambda: here.records.ask(questions.has_begun_to_migrate, deployed.key), 240, "nothing was deployed")
+    task = begun(here, "a worker freezes", seconds=20.0)
     frozen = [freeze(here, task, questions.performer_of), freeze(here, deployed, questions.deployer_of)]
     for pid in frozen:
         os.kill(pid, signal.SIGCONT)
@@ -84,7 +86,7 @@ def lose_the_server(here: Town, again: ExitStack) -> list[Task]:
     task = begun(here, "all die", seconds=6.0)
     here.server.process.kill()
     here.server.process.wait()
-    await_true(lambda: not here.server.processes(), 10, "processes outlived their supervisor")
+    await_true(lambda: not here.server.processes(), 60, "processes outlived their supervisor")
     again.enter_context(served_again(here))
     return [task]
 
@@ -101,7 +103,7 @@ def served_again(here: Town) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def begun(here: Town, key: str, seconds: float = 3.0) -> Task:
@@ -144,13 +146,13 @@ def freeze(here: Town, task: Task, owner_of: Callable[[str], str]) -> int:
 
     One that stops in the middle of a transaction keeps everybody from writing: then it is woken, and stopped again.
     """
-    for _ in range(5):
+    for patience_seconds in (15, 30, 60):
         owner = here.records.ask(owner_of, task.key)
         assert owner, f"{task.key} ended before its worker could be stopped"
         pid = int(owner.rpartition(":")[2])
         os.kill(pid, signal.SIGSTOP)
         try:
-            await_true(partial(has_another, here, task, owner_of, owner), 9 * slowness(), "nobody took it over")
+            await_true(partial(has_another, here, task, owner_of, owner), patience_seconds, "nobody took it over")
         except AssertionError:
             os.kill(pid, signal.SIGCONT)
         else:

@@ -28,7 +28,7 @@ from tests.lab.sshd import Sshd, running_fleet
 from tests.lab.webhooks import Webhook, deliver
 
 _SECRET = "webhook-secret-of-the-town"
-_HEAR_SECONDS = 120
+_HEAR_SECONDS = 300
 
 
 @dataclass(slots=True)
@@ -78,11 +78,11 @@ class Town:
 
     def await_output(self, task: Task) -> None:
         """Wait until the task is in the middle of its output."""
-        await_true(lambda: b"line" in self.records.ask(questions.log_of, task.key), 60, f"{task.key} did not begin")
+        await_true(lambda: b"line" in self.records.ask(questions.log_of, task.key), 240, f"{task.key} did not begin")
 
     def make_room(self, at_most: int) -> None:
         """Wait until fewer runs and deploys than that are under way."""
-        await_true(lambda: len(self.records.ask(questions.unfinished)) < at_most, 240, "nothing ends any more")
+        await_true(lambda: len(self.records.ask(questions.unfinished)) < at_most, 600, "nothing ends any more")
 
     def processes(self) -> list[tuple[str, int]]:
         """What the supervisor has started: the kind of process and its id."""

@@ -186,7 +186,7 @@ def _page_says(play: Play, *sayings: str) -> str:
 
 def _code_host_told(play: Play, sha: str, state: str) -> str:
     host = play.scene.code_host
-    until(f"commit status {state}", lambda: host.states(sha)[-1:] == [state], 15, lambda: host.states(sha))
+    until(f"commit status {state}", lambda: host.states(sha)[-1:] == [state], 120, lambda: host.states(sha))
     return f"the code host was told: {' → '.join(host.states(sha))}"
 
 
@@ -197,7 +197,7 @@ def _channel_told(play: Play, saying: str, times: int = 1) -> str:
         found = [text for text in chat.texts if saying in text]
         return found if len(found) == times else []
 
-    return f"{CHANNEL} read: {until(f'“{saying}” in the channel', told, 15, lambda: chat.texts)[-1]}"
+    return f"{CHANNEL} read: {until(f'“{saying}” in the channel', told, 120, lambda: chat.texts)[-1]}"
 
 
 def _links(play: Play) -> dict[str, sights.Link | None]:

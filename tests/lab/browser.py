@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
 
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 60
 _TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 _MAIN = re.compile(r"<main\b.*</main>", re.S)
 _UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1>", re.S)

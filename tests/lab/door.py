@@ -61,7 +61,7 @@ def _visit(url: str, load: Load) -> None:
     while not load.over.is_set():
         number += 1
         try:
-            with opener.open(f"{url}/slow" if number % 5 == 0 else url, timeout=10) as answer:
+            with opener.open(f"{url}/slow" if number % 5 == 0 else url, timeout=60) as answer:
                 load.versions[answer.read().decode()] += 1
         except OSError as error:
             load.failures.append(f"{error!r} after {dict(load.versions)}")
@@ -72,7 +72,7 @@ def _pass_on(client: socket.socket, file: Path) -> None:
     with (
         contextlib.suppress(OSError),
         client,
-        socket.create_connection(("127.0.0.1", int(file.read_text())), 5) as onward,
+        socket.create_connection(("127.0.0.1", int(file.read_text())), 60) as onward,
     ):
         back = threading.Thread(target=_copy, args=(onward, client), daemon=True)
         back.start()

@@ -27,7 +27,7 @@ USER = "deploy"
 PATH = "/srv/shop"
 APP_PORT = 8000
 ACTIVATE = "sudo /usr/local/sbin/restart-shop"
-_START_SECONDS = 20
+_START_SECONDS = 120
 _PARTS = Path(__file__).parent / "host"
 
 
@@ -139,7 +139,7 @@ def _await_sshd(container: Container, address: str) -> None:
 
 def _speaks_ssh(address: str) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=1) as connection:
+        with socket.create_connection((address, 22), timeout=5) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

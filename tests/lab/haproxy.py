@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 from tests.lab.sshd import free_port
 
 BACKEND = "shop"
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 _CONFIGURATION = """\
 global
@@ -22,9 +23,10 @@ global
   hard-stop-after 1s
 defaults
   mode http
-  timeout connect 2s
-  timeout client 20s
-  timeout server 20s
+  timeout connect 10s
+  timeout check 10s
+  timeout client 60s
+  timeout server 60s
 frontend users
   bind 127.0.0.1:{port}
   default_backend {backend}
@@ -63,7 +65,7 @@ class Proxy:
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """As an environment has them."""
-        return {"socket": self.unix, "backend": BACKEND, "drain_seconds": 5, "attach_seconds": 5} | changes
+        return {"socket": self.unix, "backend": BACKEND, "drain_seconds": 30, "attach_seconds": 30} | changes
 
 
 @contextlib.contextmanager
@@ -82,16 +84,29 @@ def haproxy(directory: Path, servers: Mapping[str, str], idle: tuple[str, ...] =
         command = ["haproxy", "-db", "-f", str(directory / "haproxy.cfg")]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        _await_socket(process, directory)
+        _await_answers(process, proxy)
         yield proxy
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
-def _await_socket(process: "subprocess.Popen[bytes]", directory: Path) -> None:
+def _await_answers(process: "subprocess.Popen[bytes]", proxy: Proxy) -> None:
+    """Its sockets lie there for a moment before it listens."""
     give_up_at = time.monotonic() + _START_SECONDS
-    while not (directory / "admin.sock").exists():
+    while not _listens(proxy):
         if process.poll() is not None or time.monotonic() > give_up_at:
-            raise RuntimeError(f"HAProxy did not start: {(directory / 'haproxy.log').read_text()}")
+            raise RuntimeError(f"HAProxy did not start: {(proxy.directory / 'haproxy.log').read_text()}")
         time.sleep(0.02)
+
+
+def _listens(proxy: Proxy) -> bool:
+    try:
+        for name in ("admin.sock", "user.sock"):
+            with socket.socket(socket.AF_UNIX) as door:
+                door.connect(str(proxy.directory / name))
+        for port in (proxy.admin_port, proxy.port):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True

@@ -59,6 +59,15 @@ class Operator:
     def add_credential(self, name: str, private_key: str) -> None:
         self._add("deploys/credential", name=name, private_key=private_key)
 
+    def add_person(self, name: str, password: str, team: str) -> None:
+        """Somebody who signs in with a password, in a new team."""
+        self._add("auth/user", username=name, password1=password, password2=password)
+        self._add("auth/group", name=team, people=self._option("auth/group", name))
+
+    def let_in(self, project: str, team: str, role: str) -> None:
+        """Give a team a role in a project."""
+        self.browser.press(self.browser.open(f"/projects/{project}/people/"), "Let it in", {"team": team, "role": role})
+
     def add_environment(
         self, project: str, name: str, kind: str, inventory: Mapping[str, object], credential: str, **fields: str
     ) -> None:

@@ -16,7 +16,7 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 _SETTINGS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 

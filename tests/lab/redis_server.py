@@ -25,14 +25,14 @@ class OwnRedis:
         return f"unix://{self.socket}"
 
     def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=5)
+        return redis.Redis.from_url(self.url, socket_timeout=60)
 
     def start(self) -> None:
         """Returns when it answers; one that runs is left alone."""
         if self._process is not None:
             return
         self._process = subprocess.Popen(self._command)
-        for _ in range(400):
+        for _ in range(6000):
             try:
                 self.client().ping()
             except redis.RedisError:

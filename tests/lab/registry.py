@@ -16,7 +16,7 @@ import bcrypt
 
 from tests.lab.ground import free_port
 
-_START_SECONDS = 20
+_START_SECONDS = 120
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIGURATION = """\
 version: 0.1
@@ -95,7 +95,7 @@ class Registry:
         if self._username:
             told = b64encode(f"{self._username}:{self._password}".encode()).decode()
             request.add_header("Authorization", f"Basic {told}")
-        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60)
 
 
 @contextlib.contextmanager

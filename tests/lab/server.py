@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UP = (str(ROOT / "manage.py"), "up")
 SERVER_LABEL = "slipway.server"
 _START_SECONDS = 240  # on a machine that tests share
-_STOP_SECONDS = 30
+_STOP_SECONDS = 120  # on the same
 _SETUP_LINK = re.compile(r"https?://\S+/setup/\S+")
 
 
@@ -103,7 +103,7 @@ def await_answer(running: Server) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=2) as answer:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

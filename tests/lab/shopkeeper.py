@@ -39,6 +39,8 @@ def make_release(environment: Environment, spec: dict[str, Any] | None = None, *
     release.artifact = factories.make_artifact(release.artifact.attempt, f"of-{release.number}/", data)
     type(release.artifact).objects.filter(pk=release.artifact.pk).update(path="dist")
     release.deploy_spec = spec or spec_of()
+    if broken:  # nobody has to wait for it for long
+        release.deploy_spec["health"] = {**release.deploy_spec["health"], "timeout_seconds": 2}
     release.save()
     release.refresh_from_db()
     return release

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tests.lab.fleet import ACTIVATE
+
 _SOURCE = Path(__file__).parent / "shop"
 _PLACES = {
     ".slipway.yml": "slipway.yml",
@@ -34,3 +36,17 @@ def unhealthy(version: str, image: str) -> Files:
     files[".slipway.yml"] = files[".slipway.yml"].replace("timeout: 30s", "timeout: 10s")
     files["shop.py"] = files["shop.py"].replace("HEALTHY = True", "HEALTHY = False")
     return files
+
+
+def lean(files: Files) -> Files:
+    """Without its tests: one stage that packs what is there."""
+    spec = files[".slipway.yml"]
+    pack = "mkdir dist && cp shop.py catalogue.py dist/ && cd dist && sha256sum *.py > MANIFEST"
+    stages = f"stages:\n  package: {{steps: ['{pack}'], artifacts: [dist/]}}\n"
+    return {**files, ".slipway.yml": spec.partition("stages:")[0] + stages + spec[spec.index("\ndeploy:") :]}
+
+
+def waiting(files: Files, door: str) -> Files:
+    """Every host opens the shop once somebody has put the file `door` there."""
+    activate = f"sh -c 'until [ -e {door} ]; do sleep 0.1; done' && {ACTIVATE}"
+    return {**files, ".slipway.yml": files[".slipway.yml"].replace(ACTIVATE, activate)}

@@ -36,7 +36,7 @@ class Link:
 def served(host: Host, path: str = "/") -> Served:
     """Ask the shop on the host."""
     try:
-        with urllib.request.urlopen(host.url + path, timeout=5) as answer:
+        with urllib.request.urlopen(host.url + path, timeout=60) as answer:
             return Served(answer.status, json.loads(answer.read()))
     except urllib.error.HTTPError as refusal:
         with refusal:

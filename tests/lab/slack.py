@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ class Slack:
     """A workspace with one bot token. `refusals` are answered in turn before anything is taken.
 
     A channel is asked for by its name or id; answers give the id, and only by that a message can be written over.
+    `on_taken` hears of each method that was carried out, before the answer: the asker waits for as long as it takes.
     """
 
     token: str = "xoxb-lab"
@@ -41,6 +42,7 @@ class Slack:
     messages: dict[str, Message] = field(default_factory=dict)
     refusals: list[Answer] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    on_taken: Callable[[str], None] = lambda method: None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -66,7 +68,9 @@ class Slack:
                 return _no("invalid_auth")
             method = asked.path.rpartition("/")[2]
             self.asked.append(method)
-            return self._take(method, _fields(asked))
+            answer = self._take(method, _fields(asked))
+        self.on_taken(method)
+        return answer
 
     def _take(self, method: str, fields: dict[str, Any]) -> Answer:
         if method == "auth.test":

@@ -89,7 +89,7 @@ class Sshd:
         self.freeze()
         self.drop_connections()
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def start_sshd(
@@ -242,11 +242,11 @@ def _start(directory: Path, address: Address) -> subprocess.Popen[bytes]:
 
 
 def _await_listening(process: subprocess.Popen[bytes], directory: Path, address: Address) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while time.monotonic() < ends:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError), socket.create_connection((address.host, address.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((address.host, address.port), 5):
             return
         time.sleep(0.02)
     process.kill()

@@ -79,7 +79,7 @@ def spec_of(**changes: Any) -> dict[str, Any]:
         "artifact": "dist/",
         "path": "/srv/shop",
         "activate": "sh ./start",
-        "health": {"command": "curl -sf http://$(tr ' ' : < /srv/address)/healthz", "timeout_seconds": 2},
+        "health": {"command": "curl -sf http://$(tr ' ' : < /srv/address)/healthz", "timeout_seconds": 60},
         "strategy": {"waves": [1, "rest"], "parallel": 10, "max_failures": 0},
         **changes,
     }

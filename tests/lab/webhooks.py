@@ -50,7 +50,7 @@ def deliver(webhook: Webhook, event: str, payload: dict[str, Any], delivery_id: 
     body = json.dumps(payload).encode()
     request = urllib.request.Request(webhook.url, body, headers(event, body, webhook.secret, delivery_id))
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return Delivered(delivery_id, answer.status, answer.read().decode())
     except urllib.error.HTTPError as refusal:
         with refusal:

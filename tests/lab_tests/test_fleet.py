@@ -19,7 +19,7 @@ def ssh(hosts: Fleet, host: Host, command: str, directory: Path) -> "subprocess.
     known.write_text(f"{host.address} {host.host_key}\n")
     options = ["-i", str(key), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes", "-F", "/dev/null"]
     line = ["ssh", *options, f"{USER}@{host.address}", command]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
 
 
 def install(host: Host, version: str) -> None:
@@ -61,7 +61,7 @@ def test_restarting_before_the_first_deploy_says_that_there_is_nothing_to_start(
 def fetch(host: Host) -> str:
     for _ in range(100):
         try:
-            with urllib.request.urlopen(host.url, timeout=2) as answer:
+            with urllib.request.urlopen(host.url, timeout=30) as answer:
                 return str(answer.read().decode())
         except OSError:
             host.run("sleep", "0.05")

@@ -38,7 +38,7 @@ def printed(project: Project, *pieces: bytes, archived: bool = False) -> Attempt
 
 
 def look(project: Project, text: str, **how: Any) -> lines.Look:
-    found = find(only(project), text, {Kind.LOGS}, **how).logs
+    found = find(only(project), text, {Kind.LOGS}, **{"seconds": 60, **how}).logs
     assert found is not None
     return found
 

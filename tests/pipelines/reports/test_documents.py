@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from pipelines.reports.documents import BadDocument, read
+from tests.lab.pace import slowness
 
 
 class Heard:
@@ -65,15 +66,15 @@ LAUGHS = b"<!DOCTYPE a [<!ENTITY l0 'ha'>%s]><a>&l9;</a>" % b"".join(
 )
 def test_what_is_hostile_or_broken_is_refused_in_time_and_memory(document: bytes, told: str) -> None:
     tracemalloc.start()
-    begun_at = time.monotonic()
+    began = time.thread_time()
     try:
         with pytest.raises(BadDocument, match=told):
-            read(document, Heard())
-        took_seconds, peak = time.monotonic() - begun_at, tracemalloc.get_traced_memory()[1]
+            read(document, Heard(), seconds_max=300)  # not what is asked here, and tracing takes long
+        took_seconds, peak = time.thread_time() - began, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
-    assert took_seconds < 20
+    assert took_seconds < 20 * slowness()
     assert peak < 256 * 1024**2
 
 

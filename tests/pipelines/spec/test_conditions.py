@@ -42,9 +42,9 @@ def test_any_folder_stands_for_whole_names_of_folders(path: str, expected: bool)
 
 
 def test_a_glob_of_many_stars_takes_no_time() -> None:
-    started = time.process_time()
+    started = time.thread_time()
     assert not matches("*a" * 100, "a" * 250 + "b")
-    assert time.process_time() - started < 0.5
+    assert time.thread_time() - started < 5  # to try them all would take longer than there is time
 
 
 def agrees(when: When, event: str, ref: str, **told: Any) -> bool:

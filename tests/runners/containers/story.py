@@ -71,7 +71,7 @@ class Story:
 
 def performed(claim: Claim) -> Attempt:
     stage.run(claim)
-    assert clearing.finish(30)
+    assert clearing.finish(120)
     return Attempt.objects.get(pk=claim.attempt.pk)
 
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from runners.containers.dockerignore import CHARACTERS_MAX, PATTERNS_MAX, Ignored, IgnoreRefused
+from tests.lab.pace import slowness
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,11 @@ def test_of_the_patterns_that_match_the_last_decides() -> None:
 @pytest.mark.parametrize("pattern", ["**/" * 60 + "b", "**/" + "a/" * 90 + "b", "*a" * 90 + "b", "**/*a*a*a*a*a*b"])
 def test_no_pattern_stretches_the_time(pattern: str) -> None:
     ignored = Ignored(pattern)
-    begun = time.monotonic()
+    begun = time.thread_time()
 
     assert "a/" * 2000 + "a" not in ignored
     assert "/".join(["a" * 250] * 16) not in ignored
-    assert time.monotonic() - begun < 5
+    assert time.thread_time() - begun < 30 * slowness()  # to try all ways would take longer than there is time
 
 
 @pytest.mark.parametrize("text", ["a\n" * (PATTERNS_MAX + 1), "a" * (CHARACTERS_MAX + 1)])

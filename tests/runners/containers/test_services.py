@@ -9,7 +9,7 @@ from docker import DockerClient
 
 from pipelines.errors import SystemFault
 from pipelines.runs.models import Attempt
-from pipelines.spec.model import ReadySpec, ServiceSpec
+from pipelines.spec.model import ReadySpec, ServiceSpec, StepSpec
 from pipelines.states.status import Status
 from runners.containers import docker_services, services, stage
 from runners.containers.beside import ServicePlan
@@ -31,7 +31,7 @@ ASK = "nc db 5432 </dev/null"
 
 
 def db(image: str, wait: float = 0, **options: object) -> ServiceSpec:
-    ready = ReadySpec(port=5432, timeout_seconds=20)
+    ready = ReadySpec(port=5432, timeout_seconds=120)
     known = {"name": "db", "image": image, "command": SERVER.format(wait=wait), "ready": ready, **options}
     return ServiceSpec(**known)  # type: ignore[arg-type]
 
@@ -53,11 +53,11 @@ def test_a_stage_begins_when_its_service_listens_and_finds_it_by_name(
 def test_a_service_that_is_not_ready_in_time_fails_the_stage_with_its_last_words(
     story: Story, python_image: str, own_server: DockerExecutor
 ) -> None:
-    ready = ReadySpec(port=5432, timeout_seconds=2)
+    ready = ReadySpec(port=5432, timeout_seconds=8)
     attempt = story.perform("echo never", services=(db(python_image, 300, ready=ready),))
 
     assert attempt.status == Status.FAILED
-    assert attempt.reason.startswith("the service db was not ready within 2 s: nothing in it listened on port 5432")
+    assert attempt.reason.startswith("the service db was not ready within 8 s: nothing in it listened on port 5432")
     assert attempt.reason.endswith("It last said:\nstarting None")
     assert "never" not in text_of(attempt.log)
     assert own_server.ours() == []
@@ -68,13 +68,13 @@ def test_a_look_at_a_port_that_does_not_end_is_a_no_and_is_gone(
 ) -> None:
     monkeypatch.setattr(docker_services, "look_script", lambda _port: "trap '' TERM; while :; do sleep 60; done")
     monkeypatch.setattr(docker_services, "_LOOK_SECONDS", 1)
-    plan = ServicePlan(Ownership(1, 2, 3), "db", story.image, command=("sleep", "60"))
+    plan = ServicePlan(Ownership(1, 2, 3), "db", story.image, command=("sleep", "600"))
     service = own_server.services.create(plan, lambda: None)
     own_server.start(service)
     begun = time.monotonic()
 
     assert not own_server.services.listens(service, 5432, story.image)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 120
     assert [one.id for one in own_server.ours()] == [service.id]
 
 
@@ -87,10 +87,11 @@ def test_a_service_that_ends_before_it_is_ready_fails_the_stage_at_once(story: S
 
 
 def test_a_service_that_dies_meanwhile_is_told_with_the_failure(story: Story) -> None:
-    dying = ServiceSpec("db", story.image, command="/bin/sh -c 'sleep 2; exit 7'")
-    attempt = story.perform("sleep 4; exit 1", services=(dying,))
+    dying = ServiceSpec("db", story.image, command="/bin/sh -c 'nc -l -p 99; exit 7'")
+    end_it = "until nc db 99 </dev/null 2>&1; do sleep 0.2; done; sleep 3; exit 1"
+    attempt = story.perform(StepSpec("ask", end_it), services=(dying,))
 
-    assert attempt.reason == "step 1, sleep 4; exit 1, ended with code 1; its service db had ended with code 7"
+    assert attempt.reason == "step 1, ask, ended with code 1; its service db had ended with code 7"
     assert attempt.services.get().condition == "ended with code 7 while the stage ran"
 
 
@@ -121,15 +122,17 @@ def test_a_secret_that_a_service_prints_is_masked(story: Story) -> None:
     telling = ServiceSpec(
         "db", story.image, command="/bin/sh -c 'while :; do nc -l -p 99; done'", ready=ReadySpec(port=99)
     )
-    attempt = story.perform("echo $TOKEN | nc -w 1 db 99; sleep 0.5", secrets=("TOKEN",), services=(telling,))
+    attempt = story.perform("echo $TOKEN | nc -w 5 db 99; sleep 1", secrets=("TOKEN",), services=(telling,))
 
     assert attempt.status == Status.SUCCEEDED
     assert text_of(attempt.services.get().log) == "***\n"
 
 
 def test_two_services_of_one_stage_see_each_other(story: Story, python_image: str) -> None:
-    asking = ServiceSpec("web", story.image, command="/bin/sh -c 'nc db 5432 </dev/null; sleep 300'")
-    attempt = story.perform("sleep 1", services=(db(python_image), asking))
+    ask = "until nc db 5432 </dev/null 2>/dev/null; do sleep 0.2; done; touch /tmp/answered; sleep 300"
+    ready = ReadySpec(command="test -e /tmp/answered", timeout_seconds=120)
+    asking = ServiceSpec("web", story.image, command=f"/bin/sh -c '{ask}'", ready=ready)
+    attempt = story.perform("true", services=(db(python_image), asking))
 
     assert text_of(attempt.services.get(name="web").log) == "hello from db"
 
@@ -139,7 +142,9 @@ def test_cancelling_while_a_service_is_awaited_ends_all(
 ) -> None:
     from pipelines.runs import lifecycle
 
-    claim = story.claim("echo never", services=(db(python_image, 300, ready=ReadySpec(port=5432, timeout_seconds=60)),))
+    claim = story.claim(
+        "echo never", services=(db(python_image, 300, ready=ReadySpec(port=5432, timeout_seconds=600)),)
+    )
     ended: list[Attempt] = []
 
     def perform() -> None:
@@ -150,7 +155,7 @@ def test_cancelling_while_a_service_is_awaited_ends_all(
     thread.start()
     time.sleep(2)
     lifecycle.cancel(claim.attempt.stage.run, "ada (#1)")
-    thread.join(30)
+    thread.join(120)
 
     assert [attempt.status for attempt in ended] == [Status.CANCELLED]
     assert own_server.ours() == []

@@ -117,7 +117,7 @@ def in_a_thread(claim: Claim) -> threading.Thread:
     return thread
 
 
-def until(condition: Callable[[], bool], limit_seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], limit_seconds: float = 120) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -223,11 +223,11 @@ def test_a_commit_that_was_pushed_away_fails_the_stage(planned: Planned, reposit
 
 def test_a_stage_that_takes_too_long_is_stopped_and_may_clean_up(planned: Planned) -> None:
     step = "trap 'echo cleaned; exit 1' TERM; echo begun; while :; do sleep 0.1; done"
-    stages = f"  build:\n    timeout: 3s\n    steps:\n      - |\n        {step}\n"
+    stages = f"  build:\n    timeout: 6s\n    steps:\n      - |\n        {step}\n"
     attempt = performed(planned(stages))
 
     assert attempt.status == Status.FAILED
-    assert attempt.reason == "it took longer than its timeout of 3 s"
+    assert attempt.reason == "it took longer than its timeout of 6 s"
     assert text_of(attempt).replace("Terminated\n", "") == "begun\ncleaned\n"
 
 
@@ -240,7 +240,7 @@ def test_a_cancelled_stage_that_ignores_it_is_killed(
     thread = in_a_thread(claim)
     until(lambda: "begun" in text_of(claim.attempt))
     lifecycle.cancel(run, "ada (#1)")
-    thread.join(20)
+    thread.join(120)
     run.refresh_from_db()
     attempt = Attempt.objects.get(pk=claim.attempt.pk)
 
@@ -266,7 +266,7 @@ def test_want_of_memory_is_the_reason(planned: Planned, settings: Settings) -> N
 def test_a_container_that_is_ended_from_outside_is_no_failure_of_the_code(
     planned: Planned, engine: DockerClient
 ) -> None:
-    claim = claimed(planned("  build:\n    steps: [echo begun; sleep 60]\n"))
+    claim = claimed(planned("  build:\n    steps: [echo begun; sleep 600]\n"))
     raised: list[BaseException] = []
 
     def perform() -> None:
@@ -280,10 +280,12 @@ def test_a_container_that_is_ended_from_outside_is_no_failure_of_the_code(
     thread.start()
     until(lambda: "begun" in text_of(claim.attempt))
     engine.containers.get(Attempt.objects.get(pk=claim.attempt.pk).container).kill()
-    thread.join(20)
+    thread.join(120)
 
     assert "ended from outside, with code 137" in str(raised[0])
 
+
+LetGo = Callable[[str], None]
 
 LONG = """\
   build:
@@ -293,6 +295,8 @@ LONG = """\
       - echo begun >>side; i=0; while [ $i -lt 80 ]; do echo line $i é $TOKEN; sleep 0.02; i=$((i+1)); done
       - cat side; exit 0
 """
+# Waits in its middle, so that what is done meanwhile is done in time on any machine.
+HELD = LONG.replace("sleep 0.02;", "[ $i != 40 ] || until [ -e /tmp/go ]; do sleep 0.1; done;")
 LONG_TEXT = "".join(f"line {i} é ***\n" for i in range(80)) + "begun\n"
 
 
@@ -354,7 +358,7 @@ def test_a_runner_that_dies_at_any_moment_changes_nothing(
 TWO = """\
   build:
     artifacts: [made]
-    steps: [echo build >made; sleep 1]
+    steps: ["echo build >made; until [ -e /tmp/go ]; do sleep 0.1; done"]
   test:
     needs: [build]
     secrets: [TOKEN]
@@ -373,13 +377,24 @@ def made_ahead(server: DockerExecutor, name: str) -> Container:
     return waiting_for(server, name)[0]
 
 
+@pytest.fixture
+def let_go(server: DockerExecutor, engine: DockerClient) -> LetGo:
+    """The stage of that name need not wait any longer."""
+
+    def go(name: str) -> None:
+        engine.containers.get(waiting_for(server, name)[0].id).exec_run(["touch", "/tmp/go"])
+
+    return go
+
+
 def test_the_container_of_the_next_stage_is_made_while_one_runs_and_is_the_one_that_it_gets(
-    planned: Planned, server: DockerExecutor
+    planned: Planned, server: DockerExecutor, let_go: LetGo
 ) -> None:
     run = planned(TWO, TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     ready = made_ahead(server, "test")
-    first.join(20)
+    let_go("build")
+    first.join(120)
     attempt = performed(run, "test")
 
     assert (attempt.status, attempt.container) == (Status.SUCCEEDED, ready.id)
@@ -389,12 +404,13 @@ def test_the_container_of_the_next_stage_is_made_while_one_runs_and_is_the_one_t
 
 @pytest.mark.parametrize("change", ["secret", "limit"])
 def test_what_was_made_ahead_is_not_used_when_something_was_changed_meanwhile(
-    planned: Planned, server: DockerExecutor, settings: Settings, change: str
+    planned: Planned, server: DockerExecutor, let_go: LetGo, settings: Settings, change: str
 ) -> None:
     run = planned(TWO, TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     ready = made_ahead(server, "test")
-    first.join(20)
+    let_go("build")
+    first.join(120)
     if change == "secret":
         Secret.objects.update(value="rotated-meanwhile")
     else:
@@ -407,23 +423,27 @@ def test_what_was_made_ahead_is_not_used_when_something_was_changed_meanwhile(
     assert left(server) == []
 
 
-def test_what_was_made_ahead_of_a_stage_that_never_comes_is_removed(planned: Planned, server: DockerExecutor) -> None:
-    run = planned(TWO.replace("sleep 1", "sleep 2; exit 1"), TOKEN="hunter2hunter2")
+def test_what_was_made_ahead_of_a_stage_that_never_comes_is_removed(
+    planned: Planned, server: DockerExecutor, let_go: LetGo
+) -> None:
+    run = planned(TWO.replace("; done", "; done; exit 1"), TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     made_ahead(server, "test")
-    first.join(20)
+    let_go("build")
+    first.join(120)
 
     assert Stage.objects.get(name="test").status == Status.SKIPPED
     assert left(server) == []
 
 
 def test_what_was_made_ahead_and_was_ended_meanwhile_is_made_anew(
-    planned: Planned, server: DockerExecutor, engine: DockerClient
+    planned: Planned, server: DockerExecutor, let_go: LetGo, engine: DockerClient
 ) -> None:
     run = planned(TWO, TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     ready = made_ahead(server, "test")
-    first.join(20)
+    let_go("build")
+    first.join(120)
     engine.containers.get(ready.id).remove(force=True)
     attempt = performed(run, "test")
 
@@ -432,12 +452,13 @@ def test_what_was_made_ahead_and_was_ended_meanwhile_is_made_anew(
 
 
 def test_another_worker_that_claims_the_next_stage_makes_its_own(
-    planned: Planned, server: DockerExecutor, monkeypatch: pytest.MonkeyPatch
+    planned: Planned, server: DockerExecutor, let_go: LetGo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = planned(TWO, TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     ready = made_ahead(server, "test")
-    first.join(20)
+    let_go("build")
+    first.join(120)
     monkeypatch.setattr(ahead, "room", waiting.WaitingRoom())
     attempt = performed(run, "test")
 
@@ -449,32 +470,35 @@ def test_nothing_is_made_ahead_when_it_is_switched_off(
     planned: Planned, server: DockerExecutor, settings: Settings
 ) -> None:
     settings.SLIPWAY_PREPARE_AHEAD = 0
-    run = planned(TWO, TOKEN="hunter2hunter2")
+    run = planned(TWO.replace("until [ -e /tmp/go ]; do sleep 0.1; done", "sleep 1"), TOKEN="hunter2hunter2")
     performed(run, "build")
 
     assert left(server) == []
     assert text_of(performed(run, "test")) == TWO_TEXT
 
 
-def test_the_sweep_leaves_what_waits_and_takes_what_waits_in_vain(planned: Planned, server: DockerExecutor) -> None:
+def test_the_sweep_leaves_what_waits_and_takes_what_waits_in_vain(
+    planned: Planned, server: DockerExecutor, let_go: LetGo
+) -> None:
     run = planned(TWO, TOKEN="hunter2hunter2")
     first = in_a_thread(claimed(run, "build"))
     ready = made_ahead(server, "test")
     assert sweeping.sweep() == 0
     server.terminate(ready)  # as if its runner had died
-    server.wait(ready, 10)
+    server.wait(ready, 120)
     assert sweeping.sweep() == 1
-    first.join(20)
+    let_go("build")
+    first.join(120)
 
     assert text_of(performed(run, "test")) == TWO_TEXT
     assert left(server) == []
 
 
 def test_a_stage_that_prints_nothing_for_too_long_is_stopped_and_its_step_is_named(planned: Planned) -> None:
-    steps = "['true', {name: pytest, run: 'echo begun; sleep 60'}]"
-    attempt = performed(planned(f"  build:\n    idle_timeout: 2s\n    steps: {steps}\n"))
+    steps = "['true', {name: pytest, run: 'echo begun; sleep 600'}]"
+    attempt = performed(planned(f"  build:\n    idle_timeout: 5s\n    steps: {steps}\n"))
 
-    assert (attempt.status, attempt.reason) == (Status.FAILED, "step 2, pytest, printed nothing for 2 s")
+    assert (attempt.status, attempt.reason) == (Status.FAILED, "step 2, pytest, printed nothing for 5 s")
     assert text_of(attempt).startswith("begun\n")
 
 
@@ -516,12 +540,14 @@ def die(*_args: object, **_options: object) -> None:
     raise Dead
 
 
-def test_a_runner_that_was_only_slow_steps_back(planned: Planned) -> None:
-    claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
+def test_a_runner_that_was_only_slow_steps_back(planned: Planned, let_go: LetGo) -> None:
+    claim = claimed(planned(HELD, TOKEN="hunter2hunter2"))
     slow = in_a_thread(claim)
     until(lambda: "line 20" in text_of(claim.attempt))
-    stage.run(taken_over(claim.attempt))
-    slow.join(20)
+    second = taken_over(claim.attempt)
+    let_go("build")
+    stage.run(second)
+    slow.join(120)
 
     attempt = Attempt.objects.get(pk=claim.attempt.pk)
     assert (attempt.status, attempt.owner) == (Status.SUCCEEDED, "second-worker")
@@ -530,17 +556,19 @@ def test_a_runner_that_was_only_slow_steps_back(planned: Planned) -> None:
 
 @pytest.mark.parametrize("change", [{"value": "rotated-meanwhile"}, None], ids=["rotated", "deleted"])
 def test_a_secret_that_is_changed_while_a_stage_runs_stays_masked_after_a_takeover(
-    planned: Planned, change: dict[str, str] | None
+    planned: Planned, let_go: LetGo, change: dict[str, str] | None
 ) -> None:
-    claim = claimed(planned(LONG, TOKEN="hunter2hunter2"))
+    claim = claimed(planned(HELD, TOKEN="hunter2hunter2"))
     slow = in_a_thread(claim)
     until(lambda: "line 20" in text_of(claim.attempt))
     if change is None:
         Secret.objects.all().delete()
     else:
         Secret.objects.update(**change)
-    stage.run(taken_over(claim.attempt))
-    slow.join(20)
+    second = taken_over(claim.attempt)
+    let_go("build")
+    stage.run(second)
+    slow.join(120)
 
     attempt = Attempt.objects.get(pk=claim.attempt.pk)
     assert (attempt.status, attempt.secrets) == (Status.SUCCEEDED, "")

@@ -11,6 +11,8 @@ from runners.hosts.ssh.client import Timeouts, connect, load_key
 from runners.hosts.ssh.connection import Connection
 from tests.lab.sshd import Sshd, running_fleet, start_sshd
 
+PATIENT = Timeouts(connect=60, greeting=60, auth=60, channel=60, keepalive=5, probe=60, grace=1)
+# For a host that falls silent: it is found out soon, also while the machine is too busy for a healthy one to answer.
 QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3, grace=1)
 
 
@@ -54,7 +56,7 @@ def hosts(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[list[Sshd]]:
 _opened: list[Connection] = []
 
 
-def open_quickly(server: Sshd, timeouts: Timeouts = QUICK) -> Connection:
+def open_connection(server: Sshd, timeouts: Timeouts = PATIENT) -> Connection:
     """A connection that is closed after the test."""
     opened = connect(server.address, server.host_keys, load_key(server.private_key), timeouts)
     _opened.append(opened)
@@ -70,4 +72,4 @@ def _close_what_was_opened() -> Iterator[None]:
 
 @pytest.fixture
 def connection(sshd: Sshd) -> Connection:
-    return open_quickly(sshd)
+    return open_connection(sshd)

@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pipelines.deploys import lifecycle
@@ -12,6 +12,14 @@ from runners.hosts import deploy as story
 from runners.hosts.ssh.connection import HostKey as ShownKey
 from tests import factories
 from tests.lab.sshd import Sshd
+
+# What a command does that shall not end before the test lets it go; not for ever, should the test fail before that.
+HOLD = "n=0; until [ -e ../../let-go ] || [ $n = 6000 ]; do n=$((n + 1)); sleep 0.05; done"
+
+
+def let_go(servers: Sequence[Sshd]) -> None:
+    for server in servers:
+        (server.root / "shop/let-go").touch()
 
 
 def make_environment(servers: Sequence[Sshd], **fields: Any) -> Environment:
@@ -74,7 +82,11 @@ def make_release(environment: Environment, padding: int = 0, noise: bytes = b"",
 
 
 def perform(deploy: Deploy, owner: str = "worker-1") -> Deploy:
-    story.run(lifecycle.claim_deploy(deploy.pk, owner))
+    return _performed(deploy, lifecycle.claim_deploy(deploy.pk, owner))
+
+
+def _performed(deploy: Deploy, claim: lifecycle.DeployClaim) -> Deploy:
+    story.run(claim)
     deploy.refresh_from_db()
     deploy.environment.refresh_from_db()
     return deploy
@@ -103,7 +115,9 @@ def statuses(deploy: Deploy) -> list[str]:
     return [row.status for row in deploy.hosts.order_by("host__name")]
 
 
-def take_over(deploy: Deploy) -> Deploy:
+def take_over(deploy: Deploy, once_taken: Callable[[], object] = lambda: None) -> Deploy:
     """As the reconciler does it once the lease of a dead worker has run out."""
     Deploy.objects.filter(pk=deploy.pk).update(lease_until="2020-01-01T00:00Z")
-    return perform(deploy, "worker-2")
+    claim = lifecycle.claim_deploy(deploy.pk, "worker-2")
+    once_taken()
+    return _performed(deploy, claim)

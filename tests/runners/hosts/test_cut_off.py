@@ -13,6 +13,7 @@ from pipelines.deploys.models import Deploy, HostDeploy
 from pipelines.states.status import FINAL, Status
 from tests import factories
 from tests.lab.cuts import cut_off
+from tests.lab.pace import slowness
 from tests.lab.sshd import Sshd, running_fleet
 from tests.runners.hosts.sites import make_environment, make_release, on, perform
 
@@ -29,6 +30,7 @@ def hosts(tmp_path: Path, key_pair: tuple[str, str]) -> Iterator[list[Sshd]]:
         yield servers
 
 
+@pytest.mark.alone
 def test_each_host_gets_its_true_verdict_in_a_minute_when_a_tenth_are_cut_off(hosts: list[Sshd]) -> None:
     environment = make_environment(
         hosts, at_once=HOSTS // 5, max_failures="10%", max_unreachable="10%", inspect_seconds=0, on_breach="stop"
@@ -44,13 +46,13 @@ def test_each_host_gets_its_true_verdict_in_a_minute_when_a_tenth_are_cut_off(ho
     lost = _whom_to_cut(deploy)
     with cut_off((host.address.host for host in hosts if host.address.host in lost), hosts[0].address.port):
         began = time.monotonic()
-        performing.join(2 * VERDICT_SECONDS)
+        performing.join(10 * VERDICT_SECONDS)
         took = time.monotonic() - began
     deploy.refresh_from_db()
     rows = {row.host.address: row for row in deploy.hosts.select_related("host")}
     print(f"verdict of {HOSTS} hosts {took:.1f} s after {CUT} were cut off: {deploy.status}")
 
-    assert took <= VERDICT_SECONDS
+    assert took <= VERDICT_SECONDS * slowness()
     assert all(row.status in FINAL for row in rows.values())
     assert {address for address, row in rows.items() if row.status != Status.SUCCEEDED} == lost
     for host in hosts:
@@ -70,7 +72,7 @@ def _perform(deploy: Deploy) -> None:
 
 def _whom_to_cut(deploy: Deploy) -> set[str]:
     """When the second wave is under way: half of them are being changed, half have not had their turn."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while time.monotonic() < until:
         rows = HostDeploy.objects.filter(deploy=deploy, wave=1).select_related("host").order_by("pk")
         busy = [row.host.address for row in rows if row.status == Status.RUNNING and row.phase == "activating"]

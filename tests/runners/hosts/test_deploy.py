@@ -30,10 +30,13 @@ from runners.hosts.ssh.connection import Address, HostKeyChanged
 from runners.hosts.ssh.fleet import Target
 from runners.queue.interruption import Interrupted
 from tests import factories
+from tests.lab.patience import until
 from tests.lab.sshd import Sshd
 from tests.runners.hosts.sites import (
+    HOLD,
     bring,
     current,
+    let_go,
     make_environment,
     make_release,
     on,
@@ -189,7 +192,7 @@ def test_hosts_out_of_reach_are_counted_apart_and_left_as_they_are(hosts: list[S
 def test_how_a_host_stands_that_is_lost_while_it_is_changed_is_unknown(hosts: list[Sshd]) -> None:
     environment = make_environment(hosts, max_unreachable=3)
     strategy = {"waves": [1], "parallel": 1, "max_failures": 0}
-    release = make_release(environment, activate="echo ran >> ../../ledger; sleep 5", strategy=strategy)
+    release = make_release(environment, activate="echo ran >> ../../ledger; sleep 60", strategy=strategy)
     deploy = factories.make_deploy(environment, release)
 
     def lose() -> None:
@@ -301,7 +304,8 @@ def test_old_releases_are_removed_but_never_the_one_to_go_back_to(hosts: list[Ss
 @pytest.mark.parametrize("where", ["migrate", "activate"])
 def test_a_worker_that_dies_in_a_step_is_followed_by_one_that_repeats_nothing(hosts: list[Sshd], where: str) -> None:
     environment = make_environment(hosts)
-    slow = f"echo ran >> ../../{where}-ledger; for n in 1 2 3 4 5 6; do echo line $n; sleep 0.5; done"
+    talk = f"for n in 1 2 3; do echo line $n; done; {HOLD}; for n in 4 5 6; do echo line $n; done"
+    slow = f"echo ran >> ../../{where}-ledger; {talk}"
     changes: dict[str, Any] = {where: slow}
     deploy = factories.make_deploy(environment, make_release(environment, **changes))
     claim = lifecycle.claim_deploy(deploy.pk, "worker-1")
@@ -316,10 +320,8 @@ def test_a_worker_that_dies_in_a_step_is_followed_by_one_that_repeats_nothing(ho
 
     worker = threading.Thread(target=die_in_the_step)
     worker.start()
-    while not any(on(server, f"{where}-ledger") for server in hosts):
-        time.sleep(0.05)
-    time.sleep(0.8)
-    take_over(deploy)
+    until("the middle of the step", lambda: "line 3" in text_of(deploy))
+    take_over(deploy, once_taken=lambda: let_go(hosts))
     worker.join()
     assert [type(error) for error in errors if not isinstance(error, LostRace)] == []
     assert errors
@@ -335,14 +337,15 @@ def test_a_worker_that_dies_in_a_step_is_followed_by_one_that_repeats_nothing(ho
 
 def test_a_connection_that_breaks_in_a_step_is_opened_again(hosts: list[Sshd]) -> None:
     environment = make_environment(hosts[:1])
-    slow = "echo ran >> ../../ledger; for n in 1 2 3 4 5 6; do echo line $n; sleep 0.5; done"
+    talk = f"for n in 1 2 3; do echo line $n; done; {HOLD}; for n in 4 5 6; do echo line $n; done"
+    slow = f"echo ran >> ../../ledger; {talk}"
     deploy = factories.make_deploy(environment, make_release(environment, activate=slow))
 
     def cut() -> None:
-        while not on(hosts[0], "ledger"):
-            time.sleep(0.05)
-        time.sleep(0.7)
+        until("the middle of the step", lambda: "line 3" in text_of(deploy))
+        connection.close()
         hosts[0].drop_connections()
+        let_go(hosts[:1])
 
     cutter = threading.Thread(target=cut)
     cutter.start()
@@ -393,7 +396,7 @@ def test_phases_are_told_on_the_way(hosts: list[Sshd]) -> None:
 
 def test_an_interrupted_worker_leaves_the_deploy_as_it_stands(hosts: list[Sshd]) -> None:
     environment = make_environment(hosts)
-    slow = "echo ran >> ../../ledger; sleep 4; echo done"
+    slow = f"echo ran >> ../../ledger; {HOLD}; echo done"
     strategy = {"waves": ["rest"], "parallel": 10, "max_failures": 0}
     release = make_release(environment, activate=slow, strategy=strategy)
     deploy = factories.make_deploy(environment, release)
@@ -415,6 +418,7 @@ def test_an_interrupted_worker_leaves_the_deploy_as_it_stands(hosts: list[Sshd])
     deploy.refresh_from_db()
     assert deploy.status == Status.RUNNING
     assert statuses(deploy) == [Status.RUNNING] * 3
+    let_go(hosts)
     take_over(deploy)
     assert deploy.status == Status.SUCCEEDED, text_of(deploy)
     assert [on(server, "ledger") for server in hosts] == ["ran\n"] * 3

@@ -2,16 +2,16 @@
 
 import http.server
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runners.hosts.health import HealthCheck, Unhealthy, wait_until_healthy
 from runners.hosts.ssh.connection import CommandCancelled, Connection
 from tests.lab.sshd import Sshd
-from tests.runners.hosts.conftest import open_quickly
+from tests.runners.hosts.conftest import open_connection
 
 
 class Application(http.server.ThreadingHTTPServer):
@@ -19,6 +19,10 @@ class Application(http.server.ThreadingHTTPServer):
 
     statuses = [200]
     asked = 0
+
+    def __init__(self, *place: Any) -> None:
+        super().__init__(*place)
+        self.over = threading.Event()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,7 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = self.server.statuses[min(self.server.asked, len(self.server.statuses) - 1)]
         self.server.asked += 1
         if status == 0:
-            time.sleep(8)
+            self.server.over.wait(600)
             return
         self.send_response(status)
         self.send_header("Location", "http://127.0.0.1:1/")
@@ -44,6 +48,7 @@ def application() -> Iterator[Application]:
     server = Application(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 
@@ -61,7 +66,7 @@ def host(request: pytest.FixtureRequest, own_sshd: Callable[..., Sshd], tmp_path
         (tools / name).symlink_to("/usr/bin/busybox")
     name = "wget" if request.param == "busybox" else request.param
     (tools / name).symlink_to("/usr/bin/busybox" if request.param == "busybox" else f"/usr/bin/{name}")
-    return open_quickly(own_sshd(path=str(tools)))
+    return open_connection(own_sshd(path=str(tools)))
 
 
 def test_a_good_answer_is_healthy(host: Connection, application: Application) -> None:
@@ -101,10 +106,8 @@ def test_nobody_listening_is_said_in_the_error(host: Connection) -> None:
 def test_an_answer_that_never_comes_ends(host: Connection, application: Application) -> None:
     application.statuses = [0]
     check = HealthCheck(url=url(application), timeout_seconds=1, interval_seconds=0.3, answer_seconds=1)
-    began = time.monotonic()
     with pytest.raises(Unhealthy):
         wait_until_healthy(host, check)
-    assert time.monotonic() - began < 12
 
 
 def test_good_answers_have_to_come_in_a_row(connection: Connection, application: Application) -> None:
@@ -127,9 +130,6 @@ def test_a_failing_command_shows_its_last_words(connection: Connection) -> None:
 
 def test_waiting_for_health_can_be_cancelled(connection: Connection) -> None:
     stop = threading.Event()
-    threading.Timer(0.5, stop.set).start()
-    check = HealthCheck(command="false", timeout_seconds=60)
-    began = time.monotonic()
+    check = HealthCheck(command="false", timeout_seconds=600)
     with pytest.raises(CommandCancelled):
-        wait_until_healthy(connection, check, cancelled=stop.is_set)
-    assert time.monotonic() - began < 5
+        wait_until_healthy(connection, check, on_output=lambda data: stop.set(), cancelled=stop.is_set)

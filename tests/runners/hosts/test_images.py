@@ -26,9 +26,10 @@ from tests.lab.containers import PORT, Bakery
 from tests.lab.door import door, visitors
 from tests.lab.haproxy import haproxy
 from tests.lab.load import users
+from tests.lab.patience import until
 from tests.lab.registry import Registry, registry
 from tests.lab.sshd import Sshd, running_fleet
-from tests.runners.hosts.sites import bring, make_environment, perform, take_over, text_of
+from tests.runners.hosts.sites import HOLD, bring, make_environment, perform, take_over, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +64,7 @@ class Site:
             "path": self.path,
             "container": {"name": self.bakery.name, "port": PORT, "stop_seconds": 10},
             "activate": "echo $SLIPWAY_PORT > ../../door.new && mv ../../door.new ../../door",
-            "health": {"url": "http://127.0.0.1:$SLIPWAY_PORT/healthz", "timeout_seconds": 5},
+            "health": {"url": "http://127.0.0.1:$SLIPWAY_PORT/healthz", "timeout_seconds": 60 if well else 5},
             "strategy": {"waves": ["rest"]},
             **deploy,
         }
@@ -111,22 +112,21 @@ def deployed(site: Site, version: str, **deploy: Any) -> Deploy:
 def test_a_new_container_takes_over_without_a_failed_request(site: Site) -> None:
     deployed(site, "one")
     with door(site.door) as url, visitors(url) as load:
-        time.sleep(0.5)
+        until("visitors of the first", lambda: load.versions["one"] > 20)
         second = deployed(site, "two")
-        time.sleep(0.5)
+        until("visitors of the second", lambda: load.versions["two"] > 20)
         rollback = perform(roll_back(site.environment, site.environment.deploys.get(number=1).release, "ada (#1)"))
         time.sleep(0.5)
     assert rollback.status == Status.SUCCEEDED, text_of(rollback)
     assert load.failures == []
     assert set(load.versions) == {"one", "two"}
-    assert min(load.versions.values()) > 20
     assert f"stopped {site.bakery.name}-1" in text_of(second)
 
 
 def test_behind_a_balancer_the_server_moves_to_the_new_containers_port(site: Site, tmp_path: Path) -> None:
     at = site.host.address.host
     container = {"name": site.bakery.name, "port": PORT, "address": at, "stop_seconds": 10}
-    health = {"url": f"http://{at}:$SLIPWAY_PORT/healthz", "timeout_seconds": 5}
+    health = {"url": f"http://{at}:$SLIPWAY_PORT/healthz", "timeout_seconds": 60}
     with haproxy(tmp_path / "haproxy", {"web-1": f"{at}:1"}) as proxy:
         site.environment.balancer_kind, site.environment.balancer = "haproxy", proxy.settings()
         site.environment.save()
@@ -295,8 +295,10 @@ def test_a_cancelled_migration_leaves_no_container(site: Site) -> None:
 def test_a_worker_that_takes_over_goes_on_with_the_same_container(site: Site, where: str) -> None:
     deployed(site, "one")
     slow: dict[str, dict[str, Any]] = {
-        "health": {"health": {"command": "sleep 3; echo well", "timeout_seconds": 10}},
-        "activate": {"activate": "sleep 3; echo $SLIPWAY_PORT > ../../door; echo ran >> ../../ledger"},
+        "health": {"health": {"command": f"touch ../../begun; {HOLD}; echo well", "timeout_seconds": 60}},
+        "activate": {
+            "activate": f"touch ../../begun; {HOLD}; echo $SLIPWAY_PORT > ../../door; echo ran >> ../../ledger"
+        },
     }
     deploy = factories.make_deploy(site.environment, site.release("two", **slow[where]))
     claim = lifecycle.claim_deploy(deploy.pk, "worker-1")
@@ -308,11 +310,10 @@ def test_a_worker_that_takes_over_goes_on_with_the_same_container(site: Site, wh
 
     worker = threading.Thread(target=lose)
     worker.start()
-    while len(site.containers()) < 2:
-        time.sleep(0.05)
-    time.sleep(1)
+    until("the step", (site.here / "begun").exists)
     identities = {each.id for each in site.containers(all=True)}
-    take_over(deploy)
+    letting_go = threading.Timer(1, (site.here / "let-go").touch)
+    take_over(deploy, once_taken=letting_go.start)
     worker.join()
     assert deploy.status == Status.SUCCEEDED, text_of(deploy)
     assert {each.id for each in site.containers(all=True)} == identities

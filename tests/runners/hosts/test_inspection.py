@@ -95,7 +95,7 @@ def test_a_host_out_of_reach_is_said_as_such_and_keeps_nobody(live: Environment,
     hosts[2].stop()
     began = time.monotonic()
     inspect(live)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120
     assert drift("web-1") == [("file", "app was changed or removed")]
     lost = Host.objects.get(name="web-3")
     assert (lost.drift, lost.healthy) == ([], None)

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,18 +101,19 @@ def test_the_failure_hook_runs_on_a_host_that_was_switched_and_the_first_reason_
 @pytest.mark.parametrize(
     ("limits", "command", "reason"),
     [
-        ({"timeout_seconds": 1}, "while :; do echo on; sleep 0.2; done", "took longer than 1 s"),
-        ({"silence_seconds": 1}, "echo on; sleep 300", "was silent for 1 s"),
+        ({"timeout_seconds": 3}, "while :; do echo on; sleep 0.2; done", "took longer than 3 s"),
+        ({"silence_seconds": 3}, "echo on; sleep 300", "was silent for 3 s"),
     ],
 )
 def test_a_command_that_takes_too_long_or_falls_silent_is_ended(
     hosts: list[Sshd], limits: dict[str, Any], command: str, reason: str
 ) -> None:
-    environment = make_environment(hosts[:1])
-    deploy = bring(environment, make_release(environment, activate=f"{command}; : needle-limit", **limits))
+    environment, needle = make_environment(hosts[:1]), f"needle-{uuid.uuid4().hex}"
+    release = make_release(environment, migrate=None, activate=f"{command}; : {needle}", **limits)
+    deploy = bring(environment, release)
     assert deploy.status == Status.FAILED
     assert reason in deploy.reason
-    assert hosts[0].processes("needle-limit") == []
+    assert hosts[0].processes(needle) == []
 
 
 def test_a_host_that_talks_without_end_is_cut_off_with_a_mark_and_goes_on(
@@ -212,7 +214,7 @@ def _perform(deploy: Deploy) -> None:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)

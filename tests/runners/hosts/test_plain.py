@@ -17,8 +17,9 @@ from pipelines.errors import LostRace
 from pipelines.states.status import Status
 from runners.hosts import deploy as story
 from tests import factories
+from tests.lab.patience import until
 from tests.lab.sshd import Sshd
-from tests.runners.hosts.sites import bring, make_environment, on, perform, take_over, text_of
+from tests.runners.hosts.sites import HOLD, bring, let_go, make_environment, on, perform, take_over, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -124,7 +125,7 @@ def test_a_worker_that_takes_over_runs_no_command_twice(hosts: list[Sshd], upstr
     environment = make_environment(hosts[:1])
     slow = [
         "echo first >> ledger",
-        "echo second >> ledger; sleep 3",
+        f"echo second >> ledger; {HOLD.replace('../../', '')}",
         "echo third >> ledger; touch served; echo x > served",
     ]
     sha = git(upstream, "rev-parse", "HEAD")
@@ -138,10 +139,9 @@ def test_a_worker_that_takes_over_runs_no_command_twice(hosts: list[Sshd], upstr
 
     worker = threading.Thread(target=lose)
     worker.start()
-    while "second" not in on(hosts[0], "ledger"):
-        time.sleep(0.05)
+    until("the second command", lambda: "second" in on(hosts[0], "ledger"))
     time.sleep(0.5)
-    take_over(deploy)
+    take_over(deploy, once_taken=lambda: let_go(hosts[:1]))
     worker.join()
     assert deploy.status == Status.SUCCEEDED, text_of(deploy)
     assert on(hosts[0], "ledger") == "first\nsecond\nthird\n"

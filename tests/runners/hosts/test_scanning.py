@@ -18,7 +18,7 @@ from runners.hosts.signin import NoCredential
 from runners.hosts.ssh.connection import HostKey, HostUnreachable
 from tests.lab.ssh_agent import ssh_agent
 from tests.lab.sshd import Sshd, free_port
-from tests.runners.hosts.sites import bring, make_environment, make_release, on, pin, text_of
+from tests.runners.hosts.sites import HOLD, bring, let_go, make_environment, make_release, on, pin, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,12 +161,13 @@ def test_a_bastion_that_breaks_in_mid_deploy_is_entered_again_and_said(own_sshd:
     gate = own_sshd()
     environment = behind(gate, hosts, on_breach="stop")
     pin(environment, gate, gate.host_key)
-    release = make_release(environment, activate="echo $SLIPWAY_RELEASE >> ../../activations; sleep 3")
+    release = make_release(environment, activate=f"echo $SLIPWAY_RELEASE >> ../../activations; {HOLD}")
 
     def cut() -> None:
         while not on(hosts[0], "activations"):
             time.sleep(0.05)
         gate.drop_connections()
+        let_go(hosts)
 
     cutter = threading.Thread(target=cut, daemon=True)
     cutter.start()

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class _Shop(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/slow":
-            time.sleep(1)
+            _Quiet.asked += 1
+            _Quiet.let_go.wait(120)
         self.send_response(200)
         self.end_headers()
 
@@ -39,6 +40,9 @@ class _Shop(http.server.BaseHTTPRequestHandler):
 
 
 class _Quiet(http.server.ThreadingHTTPServer):
+    asked = 0
+    let_go = threading.Event()
+
     def handle_error(self, *_: object) -> None:
         """HAProxy's checks hang up before they are answered in full."""
 
@@ -76,7 +80,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
 
 @pytest.fixture
 def deploy(proxy: Proxy) -> Deploy:
-    settings = proxy.settings(drain_seconds=2, attach_seconds=1)
+    settings = proxy.settings(drain_seconds=30, attach_seconds=30)
     environment = factories.make_environment(balancer_kind="haproxy", balancer=settings)
     return factories.begin_deploy(factories.make_deploy(environment))
 
@@ -103,19 +107,31 @@ def status(proxy: Proxy, name: str) -> str:
 
 @contextlib.contextmanager
 def open_requests(proxy: Proxy, count: int) -> Iterator[None]:
-    """Requests that take a second, by turns to each server."""
+    """Requests that last until they are let go, by turns to each server."""
+    _Quiet.asked = 0
+    _Quiet.let_go.clear()
     with contextlib.ExitStack() as stack:
+        stack.callback(_Quiet.let_go.set)
         for _ in range(count):
             door = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port)))
             door.sendall(b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n")
-        time.sleep(0.1)
+        until("the requests", lambda: _Quiet.asked == count)
         yield
 
 
 def test_open_requests_are_waited_for_and_the_log_says_so(deploy: Deploy, proxy: Proxy) -> None:
+    deploy.environment.balancer = proxy.settings(drain_seconds=120)
     lane = place(deploy, "web-1")
+
+    def end_them() -> None:
+        until("the drain", lambda: "2 connections open" in lane.said)
+        _Quiet.let_go.set()
+
     with open_requests(proxy, 4):
+        ending = threading.Thread(target=end_them)
+        ending.start()
         traffic(deploy).drain(lane)
+        ending.join()
     assert lane.said[:2] == ["$ haproxy: set server shop/web-1 state drain", "2 connections open"]
     assert lane.said[2].startswith("0 connections open after ")
     assert status(proxy, "web-1") == "MAINT"
@@ -126,7 +142,7 @@ def test_requests_that_do_not_end_are_not_waited_for_longer_than_was_set(deploy:
     lane = place(deploy, "web-1")
     with open_requests(proxy, 2):
         traffic(deploy).drain(lane)
-    assert "1 connection open after 0." in lane.said[2]
+    assert "1 connection open after " in lane.said[2]
     assert "nobody waits for them any longer" in lane.said[2]
 
 
@@ -154,7 +170,7 @@ def test_of_two_that_are_left_the_second_waits_until_the_first_is_back(deploy: D
     waiting.start()
     until("the second waits", lambda: "waits: nobody else gets requests from haproxy backend shop now" in second.said)
     both.attach(place(deploy, "web-1"))
-    waiting.join(5)
+    waiting.join(60)
     assert (status(proxy, "web-1"), status(proxy, "web-2")) == ("UP", "MAINT")
 
 
@@ -188,6 +204,7 @@ def test_a_cancel_gives_no_users_to_a_host_of_the_group_without_traffic(deploy: 
 
 
 def test_a_host_that_haproxy_finds_ill_is_not_said_to_be_back(deploy: Deploy, proxy: Proxy) -> None:
+    deploy.environment.balancer = proxy.settings(attach_seconds=1)
     lane = place(deploy, "web-1")
     balanced = traffic(deploy)
     balanced.drain(lane)
@@ -249,6 +266,7 @@ def test_a_repair_of_the_group_without_traffic_gives_it_none(deploy: Deploy, pro
 
 
 def test_a_flip_to_a_group_that_does_not_answer_is_turned_back(deploy: Deploy, proxy: Proxy) -> None:
+    deploy.environment.balancer = proxy.settings(attach_seconds=1)
     flip = two_groups(deploy)
     with socket.socket(socket.AF_UNIX) as door:
         door.connect(str(proxy.directory / "admin.sock"))

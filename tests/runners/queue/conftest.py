@@ -9,6 +9,7 @@ import pytest
 import redis
 from pytest_django import Settings
 
+from runners.queue import connections
 from tests.lab.redis_server import OwnRedis
 
 
@@ -22,6 +23,12 @@ def own_redis(settings: Settings) -> Iterator[OwnRedis]:
     yield server
     server.stop()
     shutil.rmtree(directory)
+
+
+@pytest.fixture
+def patient_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ring is not lost because the machine is busy: in life the reconciler rings again."""
+    monkeypatch.setattr(connections, "RING_TIMEOUT_SECONDS", 30)
 
 
 @pytest.fixture

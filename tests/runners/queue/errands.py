@@ -11,10 +11,11 @@ def leave_a_note(number: int) -> None:
     _note(f"did {number}")
 
 
-def work_a_while(number: int) -> None:
-    """As a stage that takes a few seconds."""
+def work_until_let_go(number: int) -> None:
+    """As a stage that takes as long as the test wants."""
     _note(f"began {number}")
-    time.sleep(6)
+    while not _notes(f"let go of {number}").exists():
+        time.sleep(0.05)
     _note(f"did {number}")
 
 
@@ -23,11 +24,15 @@ def work_until_interrupted(number: int) -> None:
     _note(f"began {number}")
     try:
         with interruptible():
-            time.sleep(60)
+            time.sleep(600)
     except Interrupted:
         _note(f"let go {number}")
         raise
 
 
 def _note(text: str) -> None:
-    (Path(os.environ["SLIPWAY_STATE_DIR"]) / "notes" / text).touch()
+    _notes(text).touch()
+
+
+def _notes(text: str) -> Path:
+    return Path(os.environ["SLIPWAY_STATE_DIR"]) / "notes" / text

@@ -19,7 +19,7 @@ from tests.runners.queue.waiting import until, waiting
 
 
 @pytest.fixture
-def rung(connection: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> redis.Redis:
+def rung(connection: redis.Redis, patient_rings: None, monkeypatch: pytest.MonkeyPatch) -> redis.Redis:
     """Redis, with a bell that rings there; the process's own may have been started for another."""
     monkeypatch.setattr(dispatch, "bell", Bell())
     return connection

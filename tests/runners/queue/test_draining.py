@@ -41,11 +41,14 @@ class Machine:
 
     def runners(self) -> list[str]:
         """The names of those on the roster."""
-        with contextlib.closing(sqlite3.connect(self.state / "slipway.sqlite3", timeout=20)) as database:
+        with contextlib.closing(sqlite3.connect(self.state / "slipway.sqlite3", timeout=60)) as database:
             return [str(name) for (name,) in database.execute("SELECT name FROM roster_runner ORDER BY name")]
 
-    def noted(self, text: str, seconds: float = 20) -> bool:
+    def noted(self, text: str, seconds: float = 60) -> bool:
         return until((self.state / "notes" / text).exists, seconds)
+
+    def let_go_of(self, number: int) -> None:
+        (self.state / "notes" / f"let go of {number}").touch()
 
     def end(self) -> None:
         for process in self.started:
@@ -75,12 +78,13 @@ def test_a_drained_runner_finishes_what_it_does_takes_nothing_new_and_works_agai
     machine: Machine, connection: redis.Redis
 ) -> None:
     worker = machine.start("--labels", "gpu,big")
-    enqueue(connection, Line.CONTROL, errands.work_a_while, 1)
+    enqueue(connection, Line.CONTROL, errands.work_until_let_go, 1)
     assert machine.noted("began 1")
     assert f":{worker.pid}  control  works  big, gpu" in machine.manage("drain")
     name = machine.runners()[0]
     machine.manage("drain", name)
     enqueue(connection, Line.CONTROL, errands.leave_a_note, 2)
+    machine.let_go_of(1)
     assert machine.noted("did 1")
     assert not machine.noted("did 2", 3)
     assert waiting(connection, Line.CONTROL) == [("leave_a_note", 2)]
@@ -102,24 +106,25 @@ def test_a_runner_that_drains_while_it_waits_hands_nothing_over_late(machine: Ma
 
 def test_several_runners_under_one_leave_when_their_host_has_drained(machine: Machine, connection: redis.Redis) -> None:
     parent = machine.start("--capacity", "2")
-    assert until(lambda: len(machine.runners()) == 2, 30)
-    enqueue(connection, Line.CONTROL, errands.work_a_while, 1)
+    assert until(lambda: len(machine.runners()) == 2)
+    enqueue(connection, Line.CONTROL, errands.work_until_let_go, 1)
     assert machine.noted("began 1")
     host = machine.runners()[0].split(":")[0]
     machine.manage("drain", host, "--exit")
-    assert parent.wait(30) == DRAINED
+    machine.let_go_of(1)
+    assert parent.wait(90) == DRAINED
     assert machine.noted("did 1", 0)
     assert machine.runners() == []
 
 
 def test_several_runners_under_one_end_with_it_however_it_ends(machine: Machine, connection: redis.Redis) -> None:
     told = machine.start("--capacity", "2")
-    assert until(lambda: len(machine.runners()) == 2, 30)
+    assert until(lambda: len(machine.runners()) == 2)
     told.send_signal(signal.SIGTERM)
-    assert told.wait(20) == 0
+    assert told.wait(90) == 0
     assert machine.runners() == []
     killed = machine.start("--capacity", "2")
-    assert until(lambda: len(machine.runners()) == 2, 30)
+    assert until(lambda: len(machine.runners()) == 2)
     pids = [int(name.rpartition(":")[2]) for name in machine.runners()]
     killed.kill()
     killed.wait()

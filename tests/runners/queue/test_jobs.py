@@ -1,7 +1,7 @@
 """Where exceptions become outcomes: a story that breaks, a database that is away, a worker that must end."""
 
-import time
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from django.db import InterfaceError, OperationalError
@@ -16,17 +16,24 @@ from pipelines.runs.models import Attempt, Run, Stage
 from pipelines.states import leases
 from pipelines.states.models import Transition
 from pipelines.states.status import Status
-from runners import planning, probes
+from runners import heartbeat, planning, probes
 from runners.containers import stage as stage_story
 from runners.hosts import deploy as deploy_story
 from runners.queue import jobs
 from runners.queue.interruption import Interrupted
 from tests.factories import make_deploy, make_environment, make_live, make_run, start_stage
+from tests.lab.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)  # each job begins with a fresh connection
 
 BUG = ZeroDivisionError("division by zero")
 AWAY = [OperationalError("the server closed the connection"), InterfaceError("the connection is closed")]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes on with what waits is not stopped by the time that it takes here."""
+    monkeypatch.setattr(jobs, "PLANNING_ON_SECONDS", 600.0)
 
 
 def _raising(error: BaseException) -> Callable[..., None]:
@@ -340,11 +347,16 @@ def test_a_probe_that_cannot_be_answered_says_why(
 
 def test_a_question_that_takes_longer_than_its_lease_is_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = probes_lifecycle.ask(Kind.INVENTORY, 1, "ada (#1)")
-    monkeypatch.setattr(probes_lifecycle, "LEASE_SECONDS", 5)
+    monkeypatch.setattr(heartbeat, "INTERVAL_SECONDS", 0.1)
+
+    def lease_ends_at() -> datetime:
+        lease_until = Probe.objects.get(pk=probe.pk).lease_until
+        assert lease_until is not None
+        return lease_until
 
     def answer(_probe: Probe) -> list[str]:
-        time.sleep(6)
-        assert probes_lifecycle.abandon_expired() == 0
+        first = lease_ends_at()
+        until("its lease to be prolonged", lambda: lease_ends_at() > first)
         return ["web-1"]
 
     monkeypatch.setattr(probes, "answer", answer)

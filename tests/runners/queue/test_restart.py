@@ -70,7 +70,7 @@ def _kill_in_the_middle(deploy: Deploy, host: Sshd) -> None:
     connections.close_all()  # a connection must not be shared with a child
     worker = multiprocessing.get_context("fork").Process(target=_begin, args=(deploy.pk,))
     worker.start()
-    assert until(lambda: bool(on(host, "activations")), 20)
+    assert until(lambda: bool(on(host, "activations")))
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()

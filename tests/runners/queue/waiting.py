@@ -14,7 +14,7 @@ def waiting(connection: redis.Redis, line: Line) -> list[tuple[str, int]]:
     return [(str(job.func_name).rpartition(".")[2], int(job.args[0])) for job in jobs]
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
+def until(holds: Callable[[], bool], seconds: float = 60) -> bool:
     """Whether it came to hold in time."""
     give_up_at = time.monotonic() + seconds
     while not (held := holds()) and time.monotonic() < give_up_at:

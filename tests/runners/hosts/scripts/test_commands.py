@@ -298,7 +298,7 @@ def test_a_server_whose_deploy_waits_keeps_the_host_though_it_is_silent_until_it
     ready(sh, layout)
     for seconds, is_held in ((3600, True), (-60 * STALE_MINUTES - 60, False)):
         succeed(sh(guarded(layout, CLAIM, hold(layout, seconds))))
-        assert abs(Path(layout.lock, "renewed").stat().st_mtime - time.time() - seconds) < 10
+        assert abs(Path(layout.lock, "renewed").stat().st_mtime - time.time() - seconds) < 100
         refused = sh(preflight(layout, THEIRS, Needs(1, "d"))).returncode == HELD_BY_ANOTHER_SERVER
         assert refused == is_held
 

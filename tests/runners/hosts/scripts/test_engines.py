@@ -88,7 +88,7 @@ def ask(running: Running, path: str = "/") -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(100):
         try:
-            with opener.open(f"http://127.0.0.1:{running.port}{path}", timeout=5) as answer:
+            with opener.open(f"http://127.0.0.1:{running.port}{path}", timeout=60) as answer:
                 text: str = answer.read().decode()
                 return text
         except OSError:

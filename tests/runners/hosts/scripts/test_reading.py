@@ -36,7 +36,7 @@ def place(root: Path) -> Path:
 
 
 def read(connection: Connection, question: HealthCheck | None = None) -> Reading:
-    result, text = capture(connection, reading.script(LAYOUT, 7, question, "mark-1"), deadline_seconds=30)
+    result, text = capture(connection, reading.script(LAYOUT, 7, question, "mark-1"), deadline_seconds=60)
     assert result.succeeded
     return reading.parse(text, "mark-1")
 
@@ -96,7 +96,7 @@ def test_the_question_for_health_is_asked_once_and_timed(connection: Connection,
 
 
 def test_a_host_that_was_never_deployed_to_is_blank(connection: Connection) -> None:
-    _, text = capture(connection, reading.script(Layout("/srv/none"), 7, None, "mark-1"), deadline_seconds=30)
+    _, text = capture(connection, reading.script(Layout("/srv/none"), 7, None, "mark-1"), deadline_seconds=60)
     assert reading.parse(text, "mark-1").is_blank
 
 
@@ -118,7 +118,7 @@ def test_a_container_that_is_not_the_releases_is_named(
 
 def test_half_of_what_a_host_says_is_read_as_far_as_it_goes(connection: Connection, sshd: Sshd) -> None:
     place(sshd.root)
-    _, text = capture(connection, reading.script(LAYOUT, 7, HealthCheck(command="true"), "mark-1"), deadline_seconds=30)
+    _, text = capture(connection, reading.script(LAYOUT, 7, HealthCheck(command="true"), "mark-1"), deadline_seconds=60)
     cut = text[: text.index("mark-1 health") + len("mark-1 health\n")] + "at=1.0\n"
     found = reading.parse(cut, "mark-1")
     assert details(found) == []

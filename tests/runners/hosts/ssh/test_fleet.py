@@ -11,12 +11,12 @@ from runners.hosts.ssh.client import connect, load_key
 from runners.hosts.ssh.connection import Connection, HostBusy, HostKeyChanged, capture
 from runners.hosts.ssh.fleet import Fleet, Target, on_all
 from tests.lab.sshd import Sshd, dropping_server, running_fleet
-from tests.runners.hosts.conftest import QUICK
+from tests.runners.hosts.conftest import PATIENT
 
 
 def opener(server: Sshd) -> Callable[[Target], Connection]:
     key = load_key(server.private_key)
-    return lambda target: connect(target.address, target.host_keys, key, QUICK)
+    return lambda target: connect(target.address, target.host_keys, key, PATIENT)
 
 
 def test_every_host_answers_with_its_own_name(tmp_path: Path, key_pair: tuple[str, str]) -> None:
@@ -26,7 +26,7 @@ def test_every_host_answers_with_its_own_name(tmp_path: Path, key_pair: tuple[st
 
             def ask(target: Target) -> str:
                 line = "set -- $SSH_CONNECTION; echo $3"
-                return capture(fleet.connect(target), line, deadline_seconds=10)[1].strip()
+                return capture(fleet.connect(target), line, deadline_seconds=60)[1].strip()
 
             assert on_all(targets, ask, 5) == [server.address.host for server in servers]
 
@@ -47,13 +47,13 @@ def test_a_connection_is_kept_and_a_broken_one_is_replaced(sshd: Sshd) -> None:
         first = fleet.connect(target)
         assert fleet.connect(target) is first
         first.close()
-        assert fleet.connect(target).run("true", deadline_seconds=5).succeeded
+        assert fleet.connect(target).run("true", deadline_seconds=60).succeeded
 
 
 def test_a_start_that_is_dropped_is_tried_again(sshd: Sshd) -> None:
     with dropping_server(sshd.address, drops=2) as address, Fleet(opener(sshd), pause_seconds=0.05) as fleet:
         connection = fleet.connect(Target(address, sshd.host_keys))
-        assert connection.run("true", deadline_seconds=5).succeeded
+        assert connection.run("true", deadline_seconds=60).succeeded
 
 
 def test_a_host_that_drops_every_start_is_given_up(sshd: Sshd) -> None:
@@ -67,12 +67,14 @@ def test_a_host_that_drops_every_start_is_given_up(sshd: Sshd) -> None:
 
 def test_only_so_many_connections_start_at_once(sshd: Sshd) -> None:
     running, most, guard = [0], [0], threading.Lock()
+    three = threading.Barrier(3)
 
     def slow(target: Target) -> Connection:
         with guard:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        time.sleep(0.05)
+        three.wait(60)
+        time.sleep(0.05)  # for a fourth
         with guard:
             running[0] -= 1
         return opener(sshd)(target)

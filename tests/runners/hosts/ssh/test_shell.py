@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.deploys import credentials
-from runners.hosts.ssh.client import Timeouts, connect, load_key
+from runners.hosts.ssh.client import connect, load_key
 from runners.hosts.ssh.connection import CommandTimedOut, Connection, ConnectionLost, capture
+from tests.lab.patience import until
 from tests.lab.sshd import Sshd, start_sshd
+from tests.runners.hosts.conftest import PATIENT
 
-QUICK = Timeouts(connect=3, greeting=3, auth=5, channel=3, keepalive=2, probe=3, grace=1)
 WHOSE = 'read -r line < /proc/$PPID/stat; set -- $line; echo "$1"'
 
 
@@ -27,12 +28,12 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 @pytest.fixture
 def connection(host: Sshd) -> Iterator[Connection]:
-    opened = connect(host.address, host.host_keys, load_key(host.private_key), QUICK)
+    opened = connect(host.address, host.host_keys, load_key(host.private_key), PATIENT)
     yield opened
     opened.close()
 
 
-def run(connection: Connection, script: str, stdin: bytes = b"", seconds: float = 10) -> tuple[int | None, str]:
+def run(connection: Connection, script: str, stdin: bytes = b"", seconds: float = 120) -> tuple[int | None, str]:
     given = [stdin] if stdin else []
     result, text = capture(connection, script, deadline_seconds=seconds, stdin=given, in_shell=True)
     return result.exit_code, text
@@ -84,19 +85,20 @@ def test_a_script_that_takes_too_long_is_gone_and_the_next_one_has_a_new_shell(
     needle = f"needle-{uuid.uuid4().hex}"
     run(connection, ":")
     with pytest.raises(CommandTimedOut):
-        run(connection, f"set -m; sh -c 'sleep 300; : {needle}' & sleep 300; : {needle}", seconds=0.7)
+        run(connection, f"set -m; sh -c 'sleep 300; : {needle}' & sleep 300; : {needle}", seconds=3)
     assert host.processes(needle) == []
     assert run(connection, "echo next") == (0, "next\n")
 
 
-def test_two_at_once_do_not_wait_for_each_other(connection: Connection) -> None:
+def test_two_at_once_do_not_wait_for_each_other(connection: Connection, tmp_path: Path) -> None:
     run(connection, ":")
-    slow = threading.Thread(target=run, args=(connection, "sleep 2"))
+    begun, let_go = tmp_path / "begun", tmp_path / "let-go"
+    slow = threading.Thread(target=run, args=(connection, f"touch {begun}; until [ -e {let_go} ]; do sleep 0.05; done"))
     slow.start()
-    time.sleep(0.3)
-    began = time.monotonic()
+    until("the slow one", begun.exists)
     assert run(connection, "echo quick") == (0, "quick\n")
-    assert time.monotonic() - began < 1
+    assert slow.is_alive()
+    let_go.touch()
     slow.join()
 
 
@@ -108,12 +110,18 @@ def test_a_shell_that_was_killed_leaves_the_outcome_unknown_and_the_next_one_is_
 
 def test_a_shell_that_ended_between_two_scripts_loses_neither(connection: Connection) -> None:
     _, shell = run(connection, WHOSE)
-    capture(connection, f"kill -9 {shell}", deadline_seconds=5)
+    capture(connection, f"kill -9 {shell}", deadline_seconds=60)
     assert run(connection, "cat", b"its input") == (0, "its input")
     assert run(connection, "echo next") == (0, "next\n")
 
 
 def test_a_connection_that_is_closed_loses_the_outcome(connection: Connection) -> None:
-    threading.Timer(0.5, connection.close).start()
+    begun = threading.Event()
+
+    def close() -> None:
+        begun.wait(60)
+        connection.close()
+
+    threading.Thread(target=close).start()
     with pytest.raises(ConnectionLost, match=r"unknown|broke|answer"):
-        run(connection, "sleep 2")
+        connection.run("echo begun; sleep 30", deadline_seconds=600, in_shell=True, on_output=lambda data: begun.set())

@@ -15,7 +15,7 @@ from runners.hosts.ssh.fleet import on_all
 from runners.hosts.ssh.signing import Agent
 from tests.lab.ssh_agent import SshAgent, ssh_agent
 from tests.lab.sshd import Sshd
-from tests.runners.hosts.conftest import QUICK
+from tests.runners.hosts.conftest import PATIENT
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshAgent]
 
 
 def sign_in(sshd: Sshd, public_key: str = "") -> None:
-    connect(sshd.address, sshd.host_keys, Agent(public_key), QUICK).close()
+    connect(sshd.address, sshd.host_keys, Agent(public_key), PATIENT).close()
 
 
 def test_a_key_of_the_agent_signs_in_without_ever_leaving_it(sshd: Sshd, agent: SshAgent) -> None:
