@@ -10,12 +10,14 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from pipelines.backups import sqlite
 from pipelines.backups.vault import Kept, Manifest, Vault
 
 SQLITE = "database.sqlite3.gz"
@@ -36,23 +38,47 @@ def back_up(vault: Vault) -> tuple[list[Kept], dict[str, Any]]:
 
 @contextmanager
 def restored(vault: Vault, manifest: Manifest) -> Iterator[None]:
-    """Within it the database is as it was backed up, and nobody else finds it: it is put in its place at the end."""
+    """Within it the database is as it was backed up, and nobody else finds it: it is put in its place at the end.
+
+    Until then it is told by `half_restored`, whatever happens to this process.
+    """
     if connection.vendor == "sqlite":
         with _restored_sqlite(vault, manifest):
             yield
         return
+    _mark_half()
     _migrate_to(manifest.migrations)
     with transaction.atomic():
-        _mark_half()
         _copy_in(vault, manifest)
     yield
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {HALF}")
 
 
-def is_half_restored() -> bool:
-    """Whether a restore broke off: what was under way when it was backed up would go on by itself."""
-    return HALF in connection.introspection.table_names()
+def half_restored() -> datetime | None:
+    """When the restore began that broke off: what was under way when it was backed up would go on by itself."""
+    if connection.vendor == "sqlite":
+        return sqlite.begun_at(_place())
+    if HALF not in connection.introspection.table_names():
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT min(since) FROM {HALF}")  # noqa: S608  a name of ours
+        (since,) = cursor.fetchone()
+    return since if isinstance(since, datetime) else datetime.now(UTC)
+
+
+def begins_anew() -> bool:
+    """Whether a restore that broke off can be begun again as things stand: SQLite's former database is still there."""
+    return connection.vendor == "sqlite"
+
+
+def forget_former() -> bool:
+    """Remove what a restore that was killed after its last step has left; whether there was any."""
+    return connection.vendor == "sqlite" and sqlite.forget_former(_place())
+
+
+def _place() -> Path:
+    return Path(connection.settings_dict["NAME"])
 
 
 def _back_up_sqlite(vault: Vault) -> Kept:
@@ -82,29 +108,24 @@ def _forget_sessions(copy: sqlite3.Connection) -> None:
 
 @contextmanager
 def _restored_sqlite(vault: Vault, manifest: Manifest) -> Iterator[None]:
-    place = Path(connection.settings_dict["NAME"])
-    draft = place.with_name(f"{place.name}.restoring")
+    place = _place()
     connection.close()
-    _remove(draft)
-    draft.touch(mode=0o600)
-    with gzip.open(vault.path(manifest.database[0])) as packed, draft.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
+    with (
+        gzip.open(vault.path(manifest.database[0])) as content,
+        sqlite.replaced(place, content) as draft,
+        _connected_to(draft, place),
+    ):
+        yield
+
+
+@contextmanager
+def _connected_to(draft: Path, place: Path) -> Iterator[None]:
     connection.settings_dict["NAME"] = str(draft)
     try:
         yield
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         connection.close()
         connection.settings_dict["NAME"] = str(place)
-    _remove(place)
-    draft.replace(place)
-    _remove(draft)
-
-
-def _remove(database: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-journal"):
-        Path(f"{database}{ending}").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -174,7 +195,8 @@ def _named(table: str, columns: list[str]) -> str:
 
 def _mark_half() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE {HALF} (since timestamptz DEFAULT now())")
+        cursor.execute(f"CREATE TABLE {HALF} (since timestamptz)")
+        cursor.execute(f"INSERT INTO {HALF} VALUES (now())")  # noqa: S608  a name of ours
 
 
 def _migrate_to(migrations: tuple[str, ...]) -> None:

@@ -38,10 +38,13 @@ def back_up(vault: Vault, before: Manifest | None) -> tuple[list[Kept], list[str
     return kept, lost
 
 
-def restore(vault: Vault, manifest: Manifest) -> None:
-    """Put every file back under the name that the database knows it by."""
+def restore(vault: Vault, manifest: Manifest, *, anew: bool = False) -> None:
+    """Put every file back under the name that the database knows it by; `anew`: over what a restore that broke off had
+    put there, the last of it perhaps only half."""
     storage = _storage()
     for kept in manifest.storage:
+        if anew:
+            storage.delete(kept.name)
         with vault.path(kept).open("rb") as content:
             stored = storage.save(kept.name, File(content))
         if stored != kept.name:

@@ -93,10 +93,14 @@ def refuse(manifest: Manifest) -> None:
             f"the backup is of Slipway {manifest.version}, which is newer than this one ({version()}) and has changed "
             f"the database ({newer[0]}): restore with that version"
         )
+    broken_off = databases.half_restored()
+    if broken_off is not None and not databases.begins_anew():
+        raise NotHere(f"{told(broken_off)}. Empty the database and the storage, and restore again")
     if held := _holds():
         raise NotHere(f"this server is not empty: there are {held}. Restore into an empty state directory and database")
-    if next(files.everything(), None) is not None:
-        raise NotHere("this server's storage is not empty: restore into an empty one")
+    left = {kept.name for kept in manifest.storage} if broken_off else set()
+    if strange := next((name for name in files.everything() if name not in left), None):
+        raise NotHere(f"this server's storage is not empty (there is {strange}): restore into an empty one")
 
 
 def refuse_keys(manifest: Manifest) -> None:
@@ -109,16 +113,25 @@ def refuse_keys(manifest: Manifest) -> None:
 
 
 def restore(root: Path, manifest: Manifest) -> Ended:
-    """Put everything back into an empty server that does not run. Raises NotHere and BrokenBackup before anything is
-    touched; should it break off later, the server does not start with what is there."""
+    """Put everything back into an empty server that does not run; or begin anew there what broke off.
+
+    Raises NotHere, InUse and BrokenBackup before anything is touched. Should it break off later, by whatever, the
+    server does not start with what is there.
+    """
     refuse(manifest)
     refuse_keys(manifest)
     check(root, manifest)
-    vault = Vault(root)
-    files.restore(vault, manifest)
+    vault, anew = Vault(root), databases.half_restored() is not None
     with databases.restored(vault, manifest):
+        files.restore(vault, manifest, anew=anew)
         call_command("migrate", interactive=False, verbosity=0)
         return aftermath.settle(manifest.made_at)
+
+
+def told(broken_off: datetime) -> str:
+    """What is said of a restore that was under way then and did not come to its end."""
+    at = broken_off.astimezone(UTC)
+    return f"a restore that was under way here at {at:%Y-%m-%d %H:%M} UTC broke off, and this server is not whole"
 
 
 def fingerprints(secret: str, encryption: list[str]) -> dict[str, str]:

@@ -95,20 +95,26 @@ class Rule(models.Model):
 class Thread(models.Model):
     """A chat channel's one message about a run or deploy, which is kept up to date; details stand in its thread.
 
-    `told` is the newest transition that the message itself shows: what is sent late does not turn it back.
+    The row is there before the message is: who writes there holds its lease, and the fence proves it. `told` is the
+    newest transition that the message itself shows: what is sent late does not turn it back.
     """
 
     channel_name = models.CharField(max_length=80)
     subject_kind = models.CharField(max_length=20)
     subject_id = models.BigIntegerField()
-    channel = models.CharField(max_length=80, help_text="Slack's own id of the channel")
-    ts = models.CharField(max_length=40, help_text="Slack's name of the message in its channel")
+    channel = models.CharField(max_length=80, blank=True, help_text="Slack's own id of the channel")
+    ts = models.CharField(
+        max_length=40, blank=True, help_text="Slack's name of the message in its channel; empty before it is there"
+    )
     told = models.BigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, help_text="Until when somebody writes there alone")
+    fence = models.PositiveIntegerField(default=0, help_text="Rises with each who begins to write there")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["channel_name", "subject_kind", "subject_id"], name="thread_once")
         ]
+        indexes = [models.Index(fields=["subject_kind", "subject_id"], name="thread_of")]
 
     def __str__(self) -> str:
         return f"{self.subject_kind} {self.subject_id} in {self.channel_name}"
@@ -128,6 +134,7 @@ class Delivery(models.Model):
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         indexes = [models.Index(fields=["recipient", "-id"])]
 
     def __str__(self) -> str:

@@ -37,13 +37,13 @@ def recipients_of(project: Project) -> list[Recipient]:
     return list(Recipient.objects.filter(project=project).order_by("kind", "shown", "pk"))
 
 
-def sendings(recipient: Recipient, before: int | None = None) -> list[Sending]:
+def sendings(recipient: Recipient, before: int | None = None, limit: int = PAGE) -> list[Sending]:
     """A page of what was put into the outbox for it, newest first; older than the message `before`, if given."""
     messages = Message.objects.filter(target=recipient.pk).order_by("-pk")
     if before is not None:
         messages = messages.filter(pk__lt=before)
     tries = Prefetch("deliveries", Delivery.objects.order_by("pk"))
-    found = messages.select_related("transition", "notice").prefetch_related(tries)[:PAGE]
+    found = messages.select_related("transition", "notice").prefetch_related(tries)[:limit]
     return [Sending(message, list(message.deliveries.all())) for message in found]
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from pipelines.outbox.models import Channel, Message, Notice
+from pipelines.outbox.signals import given_up
 from pipelines.states import leases
 from pipelines.states.models import Transition
 
@@ -77,6 +79,12 @@ def sent(message: Message) -> None:
     Message.objects.filter(pk=message.pk).update(sent_at=timezone.now(), error="")
 
 
+def put_back(message: Message, seconds: float) -> None:
+    """Leave it to a later look, as if it had not been tried: nothing is wrong with it, it only is not its turn."""
+    mine = Message.objects.filter(pk=message.pk, attempts=message.attempts)
+    mine.update(attempts=message.attempts - 1, due_at=leases.until(seconds))
+
+
 def failed(message: Message, error: str, *, permanent: bool, after_seconds: float = 0) -> None:
     """Try again later, or give up when trying again cannot help or was tried often enough.
 
@@ -84,7 +92,9 @@ def failed(message: Message, error: str, *, permanent: bool, after_seconds: floa
     """
     row = Message.objects.filter(pk=message.pk)
     if permanent or message.attempts >= len(BACK_OFF_SECONDS):
-        row.update(given_up_at=timezone.now(), error=error)
+        with transaction.atomic():
+            row.update(given_up_at=timezone.now(), error=error)
+            given_up.send(Message, message=message)
     else:
         pause = max(BACK_OFF_SECONDS[message.attempts - 1], min(after_seconds, BACK_OFF_SECONDS[-1]))
         row.update(due_at=leases.until(pause), error=error)

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from pipelines.deploys.retention import needed
 from pipelines.logs.models import Log
 from pipelines.projects.models import Project
+from pipelines.retention import rules as said
 from pipelines.retention.rules import NEWEST, Rules
 from pipelines.runs.models import Artifact, Event, Run, Stage
 from pipelines.schedules.models import Schedule
@@ -29,6 +30,17 @@ class Amount:
     @property
     def is_nothing(self) -> bool:
         return not (self.runs or self.logs or self.artifacts or self.events)
+
+
+def preview(project: Project | None, chosen: Rules, now: datetime) -> list[tuple[Project, Amount]]:
+    """By project, what would go now by the chosen rules of all projects, or of one, and those that each says itself;
+    those first that lose most."""
+    if project is not None:
+        return [(project, amount(project, chosen.over(said.own(None)), now))]
+    own = said.of_projects()
+    projects = Project.objects.order_by("name")
+    found = [(one, amount(one, own.get(one.pk, Rules()).over(chosen), now)) for one in projects]
+    return sorted(found, key=lambda pair: -(pair[1].log_bytes + pair[1].artifact_bytes))
 
 
 def amount(project: Project, rules: Rules, now: datetime) -> Amount:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from pipelines.audit.record import record
 from pipelines.logs import clearing
+from pipelines.notifications import threads
 from pipelines.projects.models import Project
 from pipelines.retention import candidates, rules
 from pipelines.retention.models import Sweep
@@ -97,6 +98,7 @@ def _delete_runs(ids: list[int]) -> int:
     logs = [*attempts.values(), *Service.objects.filter(attempt__in=attempts).values_list("log", flat=True)]
     for kind, subjects in (("run", ids), ("stage", stages), ("attempt", list(attempts))):
         Transition.objects.filter(subject_kind=kind, subject_id__in=subjects).delete()
+    threads.forget("run", ids)
     Run.objects.filter(pk__in=ids).delete()
     clearing.forget(logs)
     return len(ids)

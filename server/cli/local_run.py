@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from django.contrib.auth.models import Group, User
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from pipelines.errors import LostRace
 from pipelines.logs import store
@@ -87,12 +87,17 @@ class LocalRun:
     def work(self) -> None:
         """Perform stages until the run has ended."""
         try:
-            while not Run.objects.filter(pk=self._run.pk).exclude(finished_at=None).exists():
+            while not self._has_ended():
                 with suppress(*DATABASE_AWAY):  # busy with the other threads
                     jobs.run_stage(0)
                 time.sleep(_PAUSE_SECONDS)
         finally:
             connection.close()
+
+    def _has_ended(self) -> bool:
+        with suppress(*DATABASE_AWAY):
+            return Run.objects.filter(pk=self._run.pk).exclude(finished_at=None).exists()
+        return False
 
     def look_after(self) -> None:
         """What the clock does on a server, and people."""
@@ -142,6 +147,7 @@ class LocalRun:
     @staticmethod
     def clear_away() -> None:
         """Nothing of the run stays on the engine, nor a secret in these records, planned or not."""
+        _begin_connection_anew()
         Secret.objects.all().delete()
         sweep()
         executor = open_executor()
@@ -149,6 +155,14 @@ class LocalRun:
             executor.remove_network()
         finally:
             executor.close()
+
+
+def _begin_connection_anew() -> None:
+    """Ctrl-C may have come within a transaction, which would never be committed: what was in it is undone."""
+    left = connections[DEFAULT_DB_ALIAS].connection
+    del connections[DEFAULT_DB_ALIAS]
+    if left is not None:
+        left.close()
 
 
 class _Telling:

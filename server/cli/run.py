@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from server.cli.local_run import LocalRun
 
 _LOOK_SECONDS = 0.1
+_JOIN_SECONDS = 30.0
 _EXIT = {"succeeded": errors.FINE, "failed": errors.FAILED, "errored": errors.BROKE, "cancelled": errors.STOPPED}
 
 
@@ -52,7 +53,7 @@ def _run(tree: Worktree, spec_path: str, choices: Choices, records: "type[LocalR
     finally:
         records.clear_away()
     printer.say(told, "bold green" if status == "succeeded" else "bold red")
-    return _EXIT[status]
+    return _EXIT.get(status, errors.BROKE)  # without an end all its workers have broken
 
 
 @contextmanager
@@ -70,30 +71,64 @@ def ending_as_by_hand() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Noted:
+    """Whether somebody has asked to stop. A plain value: a lock, as of an Event, could be held where a signal comes."""
+
+    is_asked = False
+
+
+@contextmanager
+def noting_stops() -> Iterator[Noted]:
+    """Ctrl-C, TERM and a closed terminal are only noted, for the next look; the second time they raise.
+
+    Raised wherever this thread is, they would leave a statement or a transaction open, of which whatever is asked or
+    written after it is then a part; or be swallowed, where Python cannot pass an error on.
+    """
+    noted = Noted()
+
+    def note(*_: object) -> None:
+        if noted.is_asked:
+            raise KeyboardInterrupt
+        noted.is_asked = True
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _carried_out(local: "LocalRun", printer: Printer, parallel: int) -> None:
     """Its stages on threads, while this one waits; Ctrl-C cancels the run, which then ends as on the server."""
-    with local.told_to(printer):
+    with local.told_to(printer), noting_stops() as noted:
         workers = [threading.Thread(target=local.work, daemon=True) for _ in range(parallel)]
         for worker in workers:
             worker.start()
         try:
-            _wait(local, workers)
-        except KeyboardInterrupt:
-            printer.say("Stopping what runs; once more to leave it as it is", "yellow")
-            _stop(local, workers)
+            _wait(local, workers, lambda: noted.is_asked)
+            if noted.is_asked:
+                printer.say("Stopping what runs; once more to leave it as it is", "yellow")
+                _stop(local, workers)
         except Exception:
             _stop(local, workers)
             raise
-        for worker in workers:
-            worker.join()
+        _join(workers)
 
 
 def _stop(local: "LocalRun", workers: Sequence[threading.Thread]) -> None:
     local.cancel()
-    _wait(local, workers)
+    _wait(local, workers, lambda: False)
 
 
-def _wait(local: "LocalRun", workers: Sequence[threading.Thread]) -> None:
-    while not local.is_final and any(worker.is_alive() for worker in workers):
+def _wait(local: "LocalRun", workers: Sequence[threading.Thread], is_over: Callable[[], bool]) -> None:
+    while not is_over() and not local.is_final and any(worker.is_alive() for worker in workers):
         local.look_after()
         time.sleep(_LOOK_SECONDS)
+
+
+def _join(workers: Sequence[threading.Thread]) -> None:
+    """All has its end on record: one that is late with something else is not waited for."""
+    until = time.monotonic() + _JOIN_SECONDS
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))

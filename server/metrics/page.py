@@ -15,15 +15,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from pipelines.people import tokens
 from server import access
 from server.access import Bearer
-from server.metrics import standing
-from server.metrics.weekly import Weekly
+from server.metrics import grown, standing
 
 
 class Records(Collector):
     """Everything that the records say, and how long it took to ask them."""
-
-    def __init__(self) -> None:
-        self._weekly = Weekly()
 
     def describe(self) -> list[Metric]:
         """Nothing before it is asked: registering must not need a database."""
@@ -32,7 +28,7 @@ class Records(Collector):
     def collect(self) -> Iterator[Metric]:
         began = time.perf_counter()
         yield from standing.collect()
-        yield from self._weekly.collect()
+        yield from grown.collect()
         took = time.perf_counter() - began
         yield GaugeMetricFamily("slipway_metrics_read_seconds", "What it took to read all of this.", value=took)
 

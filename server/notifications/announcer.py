@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import close_old_connections, connections
 
-from pipelines.errors import told
+from pipelines.errors import LostRace, told
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
 from server.notifications import chat, clock, hooks, mail, others, spreading
@@ -61,6 +61,8 @@ def deliver(message: Message, sender: Sender) -> None:
     """Send one leased message and note what became of it."""
     try:
         sender(message)
+    except LostRace:  # another announcer is at work there: what it writes comes first
+        queue.put_back(message, PAUSE_SECONDS)
     except NotifyError as error:
         logger.warning("%s was not sent: %s", message, error)
         after = error.after_seconds if isinstance(error, Unreachable) else 0

@@ -1,5 +1,11 @@
-"""What an outbox message means to a chat: one message per run and deploy, kept up to date, details in its thread."""
+"""What an outbox message means to a chat: one message per run and deploy, kept up to date, details in its thread.
 
+Of several announcers one at a time writes of a subject in a channel, so its message is begun once. Slack takes the same
+message twice: one that dies between the message and the note of where it stands leaves a message of which nobody knows,
+and the next begins another, once.
+"""
+
+from pipelines.notifications import threads
 from pipelines.notifications.models import Thread
 from pipelines.outbox.models import Message
 from pipelines.states.models import Transition
@@ -9,28 +15,23 @@ from server.notifications.recipients import chat_channel, name_of
 
 
 def send(message: Message) -> None:
-    """Tell what `message` is about to its channel. Raises Refused or Unreachable."""
+    """Tell what `message` is about to its channel. Raises Refused or Unreachable, and LostRace while another announcer
+    writes of the same there."""
     telling = said(message)
     channel = chat_channel(message, telling)
     told = message.transition
     if told is None or telling.subject is None:
         slack.post(channel, messages.whole(telling.words), name_of(message))
         return
-    kind, number = telling.subject
-    thread = Thread.objects.filter(channel_name=channel, subject_kind=kind, subject_id=number).first()
-    if thread is None or not _bring_up_to_date(thread, message, told, telling):
-        _begin(channel, message, told, telling)
+    with threads.held(channel, *telling.subject) as thread:
+        if not (thread.ts and _bring_up_to_date(thread, message, told, telling)):
+            _begin(thread, message, told, telling)
 
 
-def _begin(channel: str, message: Message, told: Transition, telling: Said) -> None:
+def _begin(thread: Thread, message: Message, told: Transition, telling: Said) -> None:
     """The thread is written down before its details are sent: who comes after a crash goes on there."""
-    assert telling.subject is not None, "only what has a subject has a thread"
-    kind, number = telling.subject
-    posted = slack.post(channel, messages.chat(telling.words), name_of(message))
-    place = {"channel": posted.channel, "ts": posted.ts, "told": told.pk}
-    thread, _ = Thread.objects.update_or_create(
-        channel_name=channel, subject_kind=kind, subject_id=number, defaults=place
-    )
+    posted = slack.post(thread.channel_name, messages.chat(telling.words), name_of(message))
+    threads.note(thread, posted.channel, posted.ts, told.pk)
     _reply(thread, message, messages.details(telling.words))
 
 
@@ -41,7 +42,7 @@ def _bring_up_to_date(thread: Thread, message: Message, told: Transition, tellin
         place = slack.Posted(thread.channel, thread.ts)
         if not slack.update(place, messages.chat(telling.words), name_of(message)):
             return False
-        Thread.objects.filter(pk=thread.pk, told__lt=told.pk).update(told=told.pk)
+        threads.note(thread, thread.channel, thread.ts, told.pk)
     words, project = telling.words, telling.project.name
     _reply(thread, message, messages.details(words) if begun_by_it else messages.step(words, project))
     return True

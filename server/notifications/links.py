@@ -25,3 +25,7 @@ def messages_url(project: str) -> str:
 
 def project_url(project: str) -> str:
     return f"{settings.SLIPWAY_URL}/projects/{project}/"
+
+
+def new_password_url(person: str, token: str) -> str:
+    return f"{settings.SLIPWAY_URL}/sign-in/new-password/{person}/{token}/"

@@ -8,11 +8,12 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
 from django.core.validators import validate_email
 
-from pipelines.outbox.models import Message
-from server.notifications import letters
+from pipelines.outbox.models import Message, Notice
+from pipelines.people import resets
+from server.notifications import letters, passwords
 from server.notifications.errors import Refused, Unreachable
 from server.notifications.facts import said
-from server.notifications.recipients import mail_addresses, name_of
+from server.notifications.recipients import mail_addresses, name_of, unheard
 from server.notifications.words import Words
 
 
@@ -20,8 +21,20 @@ def send(message: Message) -> None:
     """Mail what `message` is about to those who are to read it. Raises Refused or Unreachable."""
     if not settings.SLIPWAY_MAIL_URL:
         raise Refused("this server has no mail server: set SLIPWAY_MAIL_URL")
+    if message.notice is not None and message.topic == resets.TOPIC:
+        _send_password(message, message.notice)
+        return
     telling = said(message)
-    _hand_over(_letter(message, telling.words, _checked(mail_addresses(message, telling))))
+    if to := unheard(message, telling, _checked(mail_addresses(message, telling))):
+        _hand_over(_letter(message, telling.words, to))
+
+
+def _send_password(message: Message, notice: Notice) -> None:
+    asked = passwords.words(notice)
+    if asked is not None:
+        to, words = asked
+        _hand_over(_letter(message, words, [to]))
+    passwords.note(notice)
 
 
 def _letter(message: Message, words: Words, to: list[str]) -> EmailMultiAlternatives:

@@ -1,5 +1,8 @@
 """Whom a message goes to: the recipient of a rule, or whom a project's or environment's own settings name."""
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from django.conf import settings
 
 from pipelines.notifications.addresses import mails
@@ -18,11 +21,34 @@ def recipient(message: Message) -> Recipient:
 
 
 def chat_channel(message: Message, telling: Said) -> str:
-    return recipient(message).address if message.target else telling.project.chat_channel
+    """Raises Refused when there is none any more."""
+    channel = recipient(message).address if message.target else telling.project.chat_channel
+    if not channel:
+        raise Refused("the project names no channel any more")
+    return channel
 
 
 def mail_addresses(message: Message, telling: Said) -> tuple[str, ...]:
-    return tuple(mails(recipient(message).address)) if message.target else telling.mail_to
+    """Each once. Raises Refused when the recipient was removed meanwhile."""
+    listed = mails(recipient(message).address) if message.target else telling.mail_to
+    return tuple({address.casefold(): address for address in reversed(listed)}.values())[::-1]
+
+
+def unheard(message: Message, telling: Said, addresses: Iterable[str]) -> list[str]:
+    """Those whom no other message tells the same: lists overlap, and nobody is told twice.
+
+    Of several messages that name an address the first one tells it, however late it comes, unless it was given up.
+    """
+    others = Message.objects.filter(transition=message.transition, notice=message.notice, channel=message.channel)
+    before = others.filter(pk__lt=message.pk, given_up_at=None)
+    heard = {address.casefold() for other in before for address in _addresses(other, telling)}
+    return [address for address in addresses if address.casefold() not in heard]
+
+
+def _addresses(message: Message, telling: Said) -> tuple[str, ...]:
+    with suppress(Refused):  # whoever was removed is told nothing
+        return mail_addresses(message, telling)
+    return ()
 
 
 def name_of(message: Message) -> str:

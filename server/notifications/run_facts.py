@@ -3,10 +3,11 @@
 from pipelines.logs import store as logs
 from pipelines.logs.models import Log
 from pipelines.notifications.matching import is_change
-from pipelines.runs import commits
+from pipelines.runs import commits, standing
 from pipelines.runs.models import Attempt, Run, Stage
+from pipelines.runs.standing import Past
 from pipelines.states.models import Transition
-from pipelines.states.status import BAD, Status
+from pipelines.states.status import BAD
 from server.notifications.errors import Refused
 from server.notifications.links import run_url
 from server.notifications.messages import tail_of
@@ -14,7 +15,8 @@ from server.notifications.run_words import Suspect, ToldRun
 from server.notifications.words import Cause
 
 TAIL_BYTES = 8192
-_VERDICTS = [Status.SUCCEEDED, *BAD]
+LOOK_BACK = 200  # runs of a ref among which the one before is looked for
+_PAST = ("number", "since", "sha", "status", "created_at", "finished_at")
 
 
 def run_of(told: Transition) -> Run:
@@ -54,9 +56,9 @@ def told_run(run: Run, told: Transition) -> ToldRun:
 
 def changes(run: Run, told: Transition) -> bool:
     """Whether the verdict was news for the run's ref when it came, however late it is told."""
-    known = Run.objects.filter(project=run.project_id, ref=run.ref, status__in=_VERDICTS, finished_at__lte=told.at)
-    before = known.filter(number__lt=run.number).order_by("-number").values_list("status", flat=True).first()
-    is_overtaken = known.filter(number__gt=run.number).exists()
+    alike = Run.objects.filter(project=run.project_id, ref=run.ref, created_at__lte=told.at).order_by("-number")
+    newest = [Past(*row) for row in alike.values_list(*_PAST)[:LOOK_BACK]]
+    before, is_overtaken = standing.around(run.number, told.at, newest)
     return is_change(told.to_status, before, is_overtaken)
 
 

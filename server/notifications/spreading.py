@@ -1,11 +1,12 @@
 """From what happened to who hears of it: a message for each recipient whose rule wants it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.db import transaction
 
 from pipelines.deploys.announcements import addresses
 from pipelines.deploys.models import Deploy, Environment
+from pipelines.notifications.addresses import mails
 from pipelines.notifications.lifecycle import CHANNELS
 from pipelines.notifications.matching import OF_RUNS, Happening, wants
 from pipelines.notifications.models import Kind, Recipient, Rule, Topic
@@ -28,10 +29,12 @@ def send(message: Message) -> None:
     if not places:
         return
     project, happened = places[0]
-    heard_before = _names_of_settings(message, project, happened)
+    heard = _names_of_settings(message, project, happened)
     for recipient in _wanting(project, [one for _, one in places]):
-        if recipient.address not in heard_before:
+        names = _names(recipient)
+        if not names <= heard:
             queue.pass_on(message, CHANNELS[Kind(recipient.kind)], message.topic, recipient.pk)
+        heard |= names
 
 
 def _wanting(project: Project, happened: list[Happening]) -> Iterator[Recipient]:
@@ -69,12 +72,21 @@ def _environment(message: Message) -> Environment:
     return place
 
 
-def _names_of_settings(message: Message, project: Project, happened: Happening) -> frozenset[str]:
+def _names(recipient: Recipient) -> set[str]:
+    """Whom it stands for: lists of mail addresses may overlap, each is told once."""
+    return _folded(mails(recipient.address)) if recipient.kind == Kind.MAIL else {recipient.address}
+
+
+def _names_of_settings(message: Message, project: Project, happened: Happening) -> set[str]:
     """Who hears of it anyway, since the project's or environment's own settings name them: nobody is told twice."""
     beside = Message.objects.filter(transition=message.transition, notice=message.notice, target=0)
     channels = set(beside.values_list("channel", flat=True))
     heard = {project.chat_channel} if Channel.CHAT in channels else set()
     if Channel.MAIL in channels and happened.environment:
         place = project.environments.filter(name=happened.environment).first()
-        heard |= {", ".join(addresses(place.mail_to))} if place else set()
-    return frozenset(heard)
+        heard |= _folded(addresses(place.mail_to)) if place else set()
+    return heard
+
+
+def _folded(names: Iterable[str]) -> set[str]:
+    return {name.casefold() for name in names}

@@ -5,17 +5,16 @@ from rich.text import Text
 
 from server.cli.client import following, runwatch, terminal, times
 from server.cli.client.connection import Document
-from server.cli.client.progress import Part, Progress
+from server.cli.client.progress import Part, follow
 from server.cli.client.session import Session
 from server.cli.controls import plain
 
 
 def watch(found: Session, number: int, console: Console) -> Document:
     """Follow a deploy to its end; gives it as it ended."""
-    deploy: Document = {}
-    with Progress(console, f"Deploy {number} goes on: slipway watch --deploy {number}") as progress:
-        for deploy in following.states(lambda: found.deploy(number)):
-            progress.update(headline(found.project, deploy), hosts(deploy))
+    states = following.states(lambda: found.deploy(number))
+    if_stopped = f"Deploy {number} goes on: slipway watch --deploy {number}"
+    deploy = follow(states, lambda state: (headline(found.project, state), hosts(state)), console, if_stopped)
     verdict(found, deploy, console)
     return deploy
 
@@ -47,10 +46,6 @@ def verdict(found: Session, deploy: Document, console: Console) -> None:
     for host in deploy.get("hosts", ()):
         if host["status"] in ("failed", "errored"):
             runwatch.show_end(found, {**host, "attempts": [host]}, console)
-    lasted = times.length(times.seconds_between(deploy.get("started_at"), deploy.get("finished_at")))
-    told = Text(f"deploy {deploy['number']} ") + terminal.status(deploy["status"]) + Text(f" after {lasted}")
-    if deploy.get("reason"):
-        told = told + Text(": ") + terminal.words(deploy["reason"])
-    console.print(told)
+    console.print(runwatch.ending(f"deploy {deploy['number']}", deploy))
     if deploy.get("url"):
         console.print(Text(plain(str(deploy["url"])), style="dim"))

@@ -1,6 +1,6 @@
 """Something under way, part by part: drawn in place on a terminal, told change by change anywhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from server.cli.client import terminal, times
+from server.cli.client.connection import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,17 @@ class Progress:
             if self._told.get(part.name) != state and (part.status != "pending" or part.name in self._told):
                 self._console.print(_line(part))
             self._told[part.name] = state
+
+
+def follow(
+    states: Iterable[Document], shown: Callable[[Document], tuple[str, list[Part]]], console: Console, if_stopped: str
+) -> Document:
+    """Draw each state of something until the last one, and give that."""
+    state: Document = {}
+    with Progress(console, if_stopped) as progress:
+        for state in states:
+            progress.update(*shown(state))
+    return state
 
 
 def _line(part: Part) -> Text:

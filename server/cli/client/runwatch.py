@@ -8,7 +8,7 @@ from rich.text import Text
 from server.cli.client import errors, following, logstream, terminal, times
 from server.cli.client.connection import Document
 from server.cli.client.errors import ClientError
-from server.cli.client.progress import Part, Progress
+from server.cli.client.progress import Part, follow
 from server.cli.client.session import Session
 from server.cli.controls import coloured, last_state, plain
 
@@ -18,10 +18,9 @@ _BROKEN = ("failed", "errored")
 
 def watch(found: Session, number: int, console: Console) -> Document:
     """Follow a run to its end; gives it as it ended."""
-    run: Document = {}
-    with Progress(console, f"Run {number} goes on: slipway watch {number}") as progress:
-        for run in following.states(lambda: found.run(number)):
-            progress.update(headline(found.project, run), stages(run))
+    states = following.states(lambda: found.run(number))
+    if_stopped = f"Run {number} goes on: slipway watch {number}"
+    run = follow(states, lambda state: (headline(found.project, state), stages(state)), console, if_stopped)
     verdict(found, run, console)
     return run
 
@@ -51,15 +50,18 @@ def verdict(found: Session, run: Document, console: Console) -> None:
             show_end(found, stage, console)
     for problem in run.get("problems") or ():
         console.print(terminal.words(problem, "red"))
-    lasted = times.length(_seconds(run))
-    told = terminal.status(run["status"]) + Text(f" after {lasted}")
-    if run.get("reason"):
-        told = told + Text(": ") + terminal.words(run["reason"])
-    console.print(Text(f"run {run['number']} ") + told)
+    console.print(ending(f"run {run['number']}", run))
     if release := run.get("release"):
         console.print(Text(f"It made release {release}."))
     if run.get("url"):
         console.print(Text(plain(str(run["url"])), style="dim"))
+
+
+def ending(name: str, document: Document) -> Text:
+    """How a run or deploy ended, after how long, and why."""
+    lasted = times.length(_seconds(document))
+    told = Text(f"{name} ") + terminal.status(document["status"]) + Text(f" after {lasted}")
+    return told + Text(": ") + terminal.words(document["reason"]) if document.get("reason") else told
 
 
 def show_end(found: Session, stage: Document, console: Console) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -72,6 +72,18 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def show_list(
+    listed: Sequence[Any], heads: Sequence[str], row: Callable[[Any], Sequence[Text]], otherwise: str, *, as_json: bool
+) -> None:
+    """A table of what was listed, or its machine form; `otherwise` is said where there is nothing."""
+    if as_json:
+        put(listed)
+    elif listed:
+        console().print(table(heads, map(row, listed)))
+    else:
+        console().print(otherwise)
 
 
 def short_ref(ref: str | None) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pipelines.backups import lifecycle
+from pipelines.backups import databases, lifecycle
 from pipelines.backups.aftermath import Ended
 from pipelines.backups.vault import Manifest
 from pipelines.errors import PipelineError
@@ -48,6 +48,8 @@ class Command(BaseCommand):
         if settings.SLIPWAY_OWN_REDIS and answers():
             raise CommandError("Not restored: this server runs. Stop it, and restore into an empty state directory.")
         lifecycle.refuse(manifest)
+        if (broken_off := databases.half_restored()) is not None:
+            self.stdout.write(f"Note: {lifecycle.told(broken_off)}. It begins anew.")
         if key_file:
             self._bring_keys_back(manifest, key_file)
         ended = lifecycle.restore(root, manifest)

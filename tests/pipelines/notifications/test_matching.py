@@ -10,7 +10,7 @@ from pipelines.notifications.digests import due_day
 from pipelines.notifications.matching import Happening, is_change, wants
 from pipelines.notifications.models import Kind, Rule, Topic
 from pipelines.states.status import Status
-from server.web.rulewords import sentence
+from server.rulewords import sentence
 
 BROKEN = Happening(Topic.RUN_FAILED, ref="refs/heads/main", default_ref="refs/heads/main", is_change=True)
 DEPLOYED = Happening(Topic.DEPLOY_SUCCEEDED, environment="production")

@@ -11,6 +11,7 @@ from pipelines.deploys import releases
 from pipelines.deploys import retention as artifacts
 from pipelines.logs import store
 from pipelines.logs.models import Chunk, Log
+from pipelines.notifications.models import Thread
 from pipelines.projects.models import Project
 from pipelines.retention import candidates, lifecycle, rules
 from pipelines.retention.candidates import Amount
@@ -140,6 +141,16 @@ def test_a_run_goes_with_its_logs_files_and_ledger_but_only_after_its_artifacts(
     assert not default_storage.exists(log.archive)
     assert not Transition.objects.filter(subject_kind="run", subject_id=gone.pk).exists()
     assert not Event.objects.filter(run=gone.pk).exists()
+
+
+def test_a_run_s_threads_in_chats_go_with_it_and_those_of_others_stay(project: Project, now: datetime) -> None:
+    gone, kept = make_red_run(project), make_red_run(project)
+    for run in (gone, kept):
+        Thread.objects.create(channel_name="#shop", subject_kind="run", subject_id=run.pk, ts="1")
+    Thread.objects.create(channel_name="#shop", subject_kind="deploy", subject_id=gone.pk, ts="1")
+    Artifact.objects.update(storage_name="")
+    assert lifecycle.prune(project, YEAR, now)["runs"] == 1
+    assert set(Thread.objects.values_list("subject_kind", "subject_id")) == {("run", kept.pk), ("deploy", gone.pk)}
 
 
 def test_an_old_log_says_that_it_was_removed_and_when(project: Project, now: datetime) -> None:

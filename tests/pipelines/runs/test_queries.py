@@ -7,6 +7,7 @@ from pipelines.projects.models import Project
 from pipelines.runs import listing, queries
 from pipelines.runs.listing import Wanted
 from pipelines.runs.models import EventKind, Outcome
+from pipelines.runs.reruns import rerun
 from pipelines.states.status import Status
 from tests.factories import (
     finish_run,
@@ -16,6 +17,7 @@ from tests.factories import (
     make_project,
     make_red_run,
     make_run,
+    plan,
 )
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +63,18 @@ def test_a_run_in_progress_or_cancelled_neither_breaks_nor_mends_a_branch() -> N
     make_run(project)
     told = line(project)
     assert [one and one.number for one in (told.verdict, told.broken_since)] == [red.number, red.number]
+
+
+def test_a_rerun_of_an_older_commit_does_not_say_how_a_branch_stands() -> None:
+    project = make_project()
+    old, newest = make_green_run(project), make_green_run(project)
+    again = rerun(old, "ada (#1)")
+    plan(again)
+    finish_run(again, Status.FAILED)
+    told = line(project)
+    assert told.newest is not None
+    assert told.verdict is not None
+    assert (told.newest.number, told.verdict.number, told.is_broken) == (again.number, newest.number, False)
 
 
 def test_a_line_without_runs_says_nothing() -> None:

@@ -1,7 +1,7 @@
 """What Prometheus is told, in the form that it asks for, and to whom."""
 
 import ipaddress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -9,13 +9,17 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.registry import CollectorRegistry
 
+from pipelines.outbox import queue
 from pipelines.outbox.models import Message
 from pipelines.people import tokens
 from pipelines.people.models import Scope
-from pipelines.runs.models import Run, Stage
-from pipelines.states.status import Status
-from server.metrics import page, weekly
-from server.metrics.ended import BUCKETS, Ended, Histogram, week_of
+from pipelines.retention import lifecycle
+from pipelines.retention.rules import Rules
+from pipelines.runs.models import Artifact, Run
+from pipelines.tallies import totals
+from pipelines.tallies.models import BUCKETS, bucket_of
+from server.metrics import grown, page
+from server.metrics.histograms import Histogram
 from tests.factories import (
     make_deploy,
     make_environment,
@@ -118,38 +122,55 @@ def test_counts_grow_as_things_end_and_each_is_counted_once(operator: Client) ->
     assert found == [1, 1, 2]
 
 
-def test_what_ended_before_monday_is_not_counted(operator: Client) -> None:
-    run = make_green_run()
-    Run.objects.filter(pk=run.pk).update(finished_at=week_of(timezone.now()) - timedelta(seconds=1))
-    assert value(told(operator), "slipway_runs_finished_total", project=run.project.name) is None
-
-
-def test_a_week_begins_on_monday_at_midnight() -> None:
-    assert week_of(datetime(2026, 11, 21, 20, 5, tzinfo=UTC)) == datetime(2026, 11, 16, tzinfo=UTC)
-    assert week_of(datetime(2026, 11, 16, tzinfo=UTC)) == datetime(2026, 11, 16, tzinfo=UTC)
+def test_what_is_removed_stays_counted(operator: Client) -> None:
+    project = make_project()
+    for _ in range(3):
+        make_red_run(project)
+    before = told(operator)
+    Artifact.objects.update(storage_name="")  # a run goes after its files
+    lifecycle.prune(project, Rules(runs_days=1, runs_newest=1), timezone.now() + timedelta(days=3))
+    assert project.runs.count() == 1
+    totals.put_together()
+    after = told(operator)
+    for name in ("runs_finished_total", "run_duration_seconds_count", "stages_finished_total", "run_wait_seconds_sum"):
+        assert value(after, f"slipway_{name}") == value(before, f"slipway_{name}"), name
+    assert value(after, "slipway_runs_finished_total", project=project.name) == 3
 
 
 def test_a_message_that_was_given_up_is_counted(operator: Client) -> None:
     make_live(make_environment(make_project(code_host_name="acme/shop", code_host_token="t0ken-t0ken")))
-    Message.objects.update(given_up_at=timezone.now())
+    queue.failed(Message.objects.all()[0], "no", permanent=True)
     assert (value(told(operator), "slipway_outbox_given_up_total") or 0) > 0
 
 
 def test_a_histogram_counts_on_the_bound_as_no_more() -> None:
     histogram = Histogram()
     for seconds in (0.5, 1.0, 1.1, 99999.0):
-        histogram.add(seconds)
+        histogram.add(bucket_of(seconds), 1, seconds)
     cumulated = dict(histogram.cumulated())
     assert (cumulated["1.0"], cumulated["5.0"], cumulated[str(BUCKETS[-1])], cumulated["+Inf"]) == (2, 3, 3, 4)
 
 
 def test_projects_beyond_the_bound_are_told_together(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weekly, "PROJECTS_MAX", 1)
+    monkeypatch.setattr(grown, "PROJECTS_MAX", 1)
     for _ in range(3):
         make_green_run()
     text = told(operator)
-    assert value(text, "slipway_runs_finished_total", project=weekly.OTHERS) == 2
+    assert value(text, "slipway_runs_finished_total", project=grown.OTHERS) == 2
     assert list(exposition.problems(text)) == []
+
+
+def test_what_is_told_of_others_does_not_fall_when_a_project_is_deleted(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grown, "PROJECTS_MAX", 1)
+    first = make_project()
+    make_green_run(first)
+    make_green_run()
+    first.delete()
+    text = told(operator)
+    assert value(text, "slipway_runs_finished_total", project=grown.OTHERS) == 1
+    assert value(text, "slipway_runs_finished_total", project=first.name) is None
 
 
 def test_names_of_people_s_making_cannot_break_the_page(operator: Client) -> None:
@@ -165,15 +186,6 @@ def test_the_number_of_questions_does_not_grow_with_the_records(
         make_red_run()
     with django_assert_max_num_queries(45):  # type: ignore[operator]
         told(operator)
-
-
-def test_only_rows_of_late_are_read() -> None:
-    old = make_green_run()
-    Stage.objects.filter(run=old).update(created_at=timezone.now() - timedelta(days=90))
-    recent = make_green_run()
-    ended = Ended(Stage.objects.all, "finished_at", "created_at", weekly._read_stage)
-    assert ended.tally().counts == {(Status.SUCCEEDED,): recent.stages.count()}
-    assert ended._from == recent.stages.order_by("pk")[0].pk
 
 
 def ask(**headers: str) -> int:

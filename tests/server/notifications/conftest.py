@@ -16,6 +16,7 @@ from pipelines.notifications.models import Recipient, Rule
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
 from server.notifications import announcer
+from tests.factories import make_project
 from tests.lab.slack import Slack, slack
 from tests.lab.stand_in import Answer, Asked, serve
 
@@ -42,6 +43,11 @@ class Sink:
 
 
 @pytest.fixture
+def project() -> Project:
+    return make_project("shop")
+
+
+@pytest.fixture
 def workspace(settings: Settings) -> Iterator[Slack]:
     with slack() as running:
         settings.SLIPWAY_SLACK_API = running.url + "/api/"
@@ -63,7 +69,12 @@ def sink(settings: Settings) -> Iterator[Sink]:
 def drain() -> None:
     """As the announcer does: first who hears is found out, then each is told."""
     for channel in (Channel.RULES, Channel.CHAT, Channel.MAIL, Channel.WEBHOOK, Channel.APPRISE):
-        announcer.drain(channel, threading.Event())
+        drain_one(channel)
+
+
+def drain_one(channel: Channel) -> int:
+    """How many messages of that channel were tried."""
+    return announcer.drain(channel, threading.Event())
 
 
 def make_all_due() -> None:

@@ -15,7 +15,6 @@ from tests.factories import (
     make_environment,
     make_green_run,
     make_live,
-    make_project,
     make_red_run,
 )
 from tests.lab.slack import Slack
@@ -25,8 +24,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project(workspace: Slack) -> Project:
-    project = make_project("shop")
+def project(workspace: Slack, project: Project) -> Project:
+    """With a digest that is due each day at this time."""
     hear(project, "slack", "#shop", "digest", digest_at="09:00")
     now = timezone.now()
     Rule.objects.update(

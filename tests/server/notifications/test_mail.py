@@ -1,6 +1,5 @@
 """The outbox, drained to a mail server over SMTP."""
 
-import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ from pytest_django import Settings
 
 from pipelines.deploys import announcements, locks
 from pipelines.outbox.models import Channel, Message
+from pipelines.projects.models import Project
 from pipelines.states.status import Status
 from server.notifications import announcer, letters, mail
 from server.notifications.words import Detail, Words
@@ -18,12 +18,11 @@ from tests.factories import (
     make_environment,
     make_green_run,
     make_live,
-    make_project,
     make_red_run,
 )
 from tests.lab.mailbox import Mailbox, mailbox
 from tests.server.notifications.conftest import drain as drain_all
-from tests.server.notifications.conftest import hear, make_all_due
+from tests.server.notifications.conftest import drain_one, hear, make_all_due
 
 pytestmark = pytest.mark.django_db
 
@@ -40,11 +39,11 @@ def box(settings: Settings) -> Iterator[Mailbox]:
 
 
 def drain() -> int:
-    return announcer.drain(Channel.MAIL, threading.Event())
+    return drain_one(Channel.MAIL)
 
 
-def test_a_failed_deploy_is_mailed_with_cause_host_author_link_and_what_follows(box: Mailbox) -> None:
-    environment = make_environment(make_project("shop"), mail_to="ops@example.org, alice@example.org")
+def test_a_failed_deploy_is_mailed_with_cause_host_author_link_and_what_follows(box: Mailbox, project: Project) -> None:
+    environment = make_environment(project, mail_to="ops@example.org, alice@example.org")
     make_live(environment)
     drain()
     finish_deploy(make_deploy(environment, actor="ada (#1)"), Status.FAILED)
@@ -102,8 +101,8 @@ def test_somebody_elses_text_makes_no_header_of_its_own() -> None:
     assert "\n" not in letters.text(hostile).splitlines()[0]
 
 
-def test_who_releases_somebody_else_s_lock_is_mailed_about_with_both_reasons(box: Mailbox) -> None:
-    environment = make_environment(make_project("shop"), mail_to="ops@example.org")
+def test_who_releases_somebody_else_s_lock_is_mailed_about_with_both_reasons(box: Mailbox, project: Project) -> None:
+    environment = make_environment(project, mail_to="ops@example.org")
     lock = locks.take(environment, None, "ada (#1)", "we count the stock")
     locks.release(lock, "bob (#2)", "it is counted")
     drain()
@@ -113,8 +112,8 @@ def test_who_releases_somebody_else_s_lock_is_mailed_about_with_both_reasons(box
     assert "/projects/shop/environments/production/" in letter.text
 
 
-def test_an_alarm_mails_those_whom_it_names(box: Mailbox) -> None:
-    environment = make_environment(make_project("shop"))
+def test_an_alarm_mails_those_whom_it_names(box: Mailbox, project: Project) -> None:
+    environment = make_environment(project)
     facts = {"name": "checkout", "cause": "the payment service refuses", "found": "answered 503", "action": "tell"}
     announcements.notify(
         environment, announcements.ALARM, {**facts, "release": 42, "deploy": 7}, to=["sre@example.org"]
@@ -126,8 +125,9 @@ def test_an_alarm_mails_those_whom_it_names(box: Mailbox) -> None:
     assert "Cause: the payment service refuses" in letter.text
 
 
-def test_a_letter_has_a_text_and_the_same_in_html_without_anything_from_elsewhere(box: Mailbox) -> None:
-    project = make_project("shop")
+def test_a_letter_has_a_text_and_the_same_in_html_without_anything_from_elsewhere(
+    box: Mailbox, project: Project
+) -> None:
     hear(project, "mail", "ada@example.org, bob@example.org", "run.failed")
     make_green_run(project)
     make_red_run(project, title="<img src=https://evil.example/x.png>")
@@ -154,16 +154,14 @@ def test_a_letter_s_log_keeps_its_lines(box: Mailbox) -> None:
     assert "one\n  two &lt;b&gt;</pre>" in letters.html(words)
 
 
-def test_who_reads_by_the_environment_s_settings_is_not_mailed_twice(box: Mailbox) -> None:
-    project = make_project("shop")
+def test_who_reads_by_the_environment_s_settings_is_not_mailed_twice(box: Mailbox, project: Project) -> None:
     hear(project, "mail", "ops@example.org", "deploy.succeeded")
     make_live(make_environment(project, mail_to="ops@example.org"))
     drain_all()
     assert len(box.letters) == 1
 
 
-def test_a_mail_server_that_says_later_is_asked_again(box: Mailbox) -> None:
-    project = make_project("shop")
+def test_a_mail_server_that_says_later_is_asked_again(box: Mailbox, project: Project) -> None:
     hear(project, "mail", "ops@example.org", "run.failed")
     make_red_run(project)
     box.refusals.append("421 too busy")
@@ -172,3 +170,37 @@ def test_a_mail_server_that_says_later_is_asked_again(box: Mailbox) -> None:
     make_all_due()
     drain_all()
     assert len(box.letters) == 1
+
+
+def told(box: Mailbox) -> list[str]:
+    return [address for letter in box.letters for address in letter.to]
+
+
+def test_where_lists_overlap_everybody_is_mailed_once(box: Mailbox, project: Project) -> None:
+    hear(project, "mail", "Ada@example.org, bob@example.org", "deploy.succeeded")
+    hear(project, "mail", "ada@example.org, eve@example.org, ops@example.org", "deploy.succeeded")
+    hear(project, "mail", "bob@example.org, eve@example.org", "deploy.succeeded")
+    make_live(make_environment(project, mail_to="ops@example.org"))
+    drain_all()
+    assert sorted(told(box)) == ["Ada@example.org", "bob@example.org", "eve@example.org", "ops@example.org"]
+    assert not Message.objects.filter(channel=Channel.MAIL, sent_at=None).exists()
+
+
+def test_who_is_in_a_list_that_was_given_up_is_mailed_by_the_other(box: Mailbox, project: Project) -> None:
+    hear(project, "mail", "ada@example.org, bob@example.org", "run.failed")
+    hear(project, "mail", "ada@example.org, eve@example.org", "run.failed")
+    make_red_run(project)
+    box.refusals.append("554 no")
+    drain_all()
+    assert told(box) == ["ada@example.org", "eve@example.org"]
+
+
+def test_a_list_that_comes_late_leaves_out_whom_the_other_has_told(box: Mailbox, project: Project) -> None:
+    hear(project, "mail", "ada@example.org, bob@example.org", "run.failed")
+    hear(project, "mail", "ada@example.org, eve@example.org", "run.failed")
+    make_red_run(project)
+    drain_one(Channel.RULES)
+    first, second = Message.objects.filter(channel=Channel.MAIL).order_by("pk")
+    announcer.deliver(second, mail.send)
+    announcer.deliver(first, mail.send)
+    assert [letter.to for letter in box.letters] == [("eve@example.org",), ("ada@example.org", "bob@example.org")]

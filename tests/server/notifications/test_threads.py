@@ -1,7 +1,5 @@
 """Rules and Slack: who hears of what, one message per run and deploy that is kept up to date, details in its thread."""
 
-import threading
-
 import pytest
 
 from pipelines.notifications import lifecycle
@@ -9,7 +7,8 @@ from pipelines.notifications.models import Thread
 from pipelines.outbox import queue
 from pipelines.outbox.models import Channel, Message
 from pipelines.projects.models import Project
-from pipelines.runs.models import EventKind
+from pipelines.runs.models import EventKind, Run
+from pipelines.runs.reruns import rerun
 from pipelines.spec.model import ApprovalSpec
 from pipelines.states.status import Status
 from server.notifications import announcer, chat, spreading
@@ -29,17 +28,13 @@ from tests.factories import (
     make_run,
     make_spec,
     make_stage_spec,
+    plan,
 )
 from tests.lab.slack import Slack
 from tests.lab.stand_in import Answer
-from tests.server.notifications.conftest import ADA, drain, hear, make_all_due
+from tests.server.notifications.conftest import ADA, drain, drain_one, hear, make_all_due
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project("shop")
 
 
 def test_on_change_a_branch_is_told_of_when_it_breaks_and_when_it_is_mended(workspace: Slack, project: Project) -> None:
@@ -81,6 +76,42 @@ def test_that_a_branch_broke_is_told_though_the_announcer_was_away_and_an_earlie
     drain()
     (message,) = workspace.roots
     assert f"run {later.number} failed" in message.text
+
+
+def again(run: Run, verdict: Status) -> Run:
+    made = rerun(run, ADA)
+    plan(made)
+    return finish_run(made, verdict)
+
+
+def test_a_rerun_of_an_old_commit_neither_breaks_nor_mends_a_branch(workspace: Slack, project: Project) -> None:
+    hear(project, "slack", "#shop", "run.failed", "run.succeeded")
+    old, newest = make_green_run(project), make_green_run(project)
+    again(old, Status.FAILED)
+    drain()
+    assert workspace.texts == []
+    again(newest, Status.FAILED)
+    again(old, Status.SUCCEEDED)
+    drain()
+    (broken,) = workspace.roots
+    assert broken.text.startswith("shop: run 4 failed on main")
+    again(newest, Status.SUCCEEDED)
+    drain()
+    assert workspace.roots[-1].text == "shop: main is mended by run 6"
+    assert len(workspace.roots) == 2
+
+
+def test_that_a_branch_breaks_is_told_though_a_rerun_of_an_old_commit_failed_before(
+    workspace: Slack, project: Project
+) -> None:
+    hear(project, "slack", "#shop", "run.failed")
+    old = make_green_run(project)
+    make_green_run(project)
+    again(old, Status.FAILED)
+    make_red_run(project)
+    drain()
+    (broken,) = workspace.roots
+    assert broken.text.startswith("shop: run 4 failed on main")
 
 
 def test_each_hears_in_its_own_place_and_once_however_many_of_its_rules_want_it(
@@ -172,7 +203,7 @@ def test_a_fork_s_run_that_waits_to_be_let_in_is_told_where_a_rule_names_its_ref
 def test_what_is_sent_late_does_not_turn_the_message_back(workspace: Slack, project: Project) -> None:
     hear(project, "slack", "#shop")
     finish_deploy(make_deploy(make_environment(project)))
-    announcer.drain(Channel.RULES, threading.Event())
+    drain_one(Channel.RULES)
     begun, ended = Message.objects.filter(channel=Channel.CHAT).order_by("pk")
     announcer.deliver(ended, chat.send)
     announcer.deliver(begun, chat.send)
@@ -198,7 +229,7 @@ def test_killed_between_the_message_and_its_details_the_rest_follows_and_the_mes
 ) -> None:
     hear(project, "slack", "#shop", "run.failed")
     make_red_run(project)
-    announcer.drain(Channel.RULES, threading.Event())
+    drain_one(Channel.RULES)
     calls: list[str] = []
 
     class Killed(BaseException):
@@ -251,7 +282,7 @@ def test_slack_s_passing_troubles_are_tried_again_with_back_off(
 def test_a_recipient_that_was_removed_hears_nothing_and_it_is_said_why(workspace: Slack, project: Project) -> None:
     recipient = hear(project, "slack", "#shop", "run.failed")
     make_red_run(project)
-    announcer.drain(Channel.RULES, threading.Event())
+    drain_one(Channel.RULES)
     lifecycle.remove_recipient(recipient, ADA)
     drain()
     message = Message.objects.get(channel=Channel.CHAT)

@@ -25,11 +25,8 @@ def every(project: Project = None, as_json: Json = False) -> None:
     """List the environments with the release that is live in each."""
     with session(project) as found:
         listed = found.items("environments", limit=100)
-    if as_json:
-        return terminal.put(listed)
-    if not listed:
-        return terminal.console().print(f"{found.project} has no environment yet: an operator adds them in the admin.")
-    return terminal.console().print(terminal.table(_HEADS, map(_row, listed)))
+    none = f"{found.project} has no environment yet: an operator adds them in the admin."
+    terminal.show_list(listed, _HEADS, _row, none, as_json=as_json)
 
 
 @app.command()
@@ -37,15 +34,13 @@ def show(environment: Environment, project: Project = None, as_json: Json = Fals
     """Show one environment: its release, its hosts, its locks and where a rollback would go."""
     with session(project) as found:
         place = _place(found, environment)
+    _tell(place, as_json)
     if as_json:
-        return terminal.put(place)
+        return
     console = terminal.console()
-    console.print(terminal.table(_HEADS, [_row(place)]))
-    for told in standing(place):
-        console.print(terminal.words(told))
     if place["hosts"]:
         console.print(terminal.table(("host", "release", "health", ""), map(_host, place["hosts"])))
-    return console.print(terminal.words(place["page"], "dim"))
+    console.print(terminal.words(place["page"], "dim"))
 
 
 @app.command()
@@ -155,6 +150,11 @@ def standing(place: Document) -> list[str]:
 def _act(environment: str, act: tuple[str, ...], project: str | None, as_json: bool, **values: Any) -> None:
     with session(project) as found:
         place = found.post("environments", environment, *act, what=f"environment {environment}", **values)
+    _tell(place, as_json)
+
+
+def _tell(place: Document, as_json: bool) -> None:
+    """How it stands."""
     if as_json:
         return terminal.put(place)
     console = terminal.console()

@@ -12,12 +12,9 @@ def projects(limit: Limit = 100, as_json: Json = False) -> None:
     """List the projects that you see, with their newest run."""
     with connect() as server:
         found = server.items("projects", limit=limit)
-    if as_json:
-        terminal.put(found)
-    elif found:
-        terminal.console().print(terminal.table(("project", "newest run", "", "when", "what"), map(_row, found)))
-    else:
-        terminal.console().print("You see no project yet: an owner adds you to a team, an operator adds projects.")
+    heads = ("project", "newest run", "", "when", "what")
+    none = "You see no project yet: an owner adds you to a team, an operator adds projects."
+    terminal.show_list(found, heads, _row, none, as_json=as_json)
 
 
 def _row(project: Document) -> tuple[Text, ...]:

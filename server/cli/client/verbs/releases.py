@@ -24,12 +24,9 @@ def releases(
         if number is not None:
             return _show(found.get("releases", number, what=f"release {number}"), as_json)
         listed = found.items("releases", limit=limit)
-    if as_json:
-        return terminal.put(listed)
-    if not listed:
-        return terminal.console().print(f"{found.project} has no release yet: a successful push makes one.")
     heads = ("release", "run", "ref", "commit", "when", "live in", "title")
-    return terminal.console().print(terminal.table(heads, map(_row, listed)))
+    none = f"{found.project} has no release yet: a successful push makes one."
+    return terminal.show_list(listed, heads, _row, none, as_json=as_json)
 
 
 def _row(release: Document) -> tuple[Text, ...]:

@@ -24,12 +24,9 @@ def runs(
         if number is not None:
             return _show(found.project, found.run(number), as_json)
         listed = found.items("runs", limit=limit, ref=ref, status=status)
-    if as_json:
-        return terminal.put(listed)
-    if not listed:
-        return terminal.console().print(f"{found.project} has no such run. `slipway trigger` starts one.")
     heads = ("run", "status", "ref", "commit", "when", "took", "title")
-    return terminal.console().print(terminal.table(heads, map(_row, listed)))
+    none = f"{found.project} has no such run. `slipway trigger` starts one."
+    return terminal.show_list(listed, heads, _row, none, as_json=as_json)
 
 
 def _row(run: Document) -> tuple[Text, ...]:

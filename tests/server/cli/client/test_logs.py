@@ -89,6 +89,29 @@ def test_a_stream_that_broke_off_is_taken_up_where_it_was(open_log: Attempt) -> 
     assert len(waited) == 2
 
 
+def test_a_stream_that_the_server_ends_after_a_while_is_taken_up_in_silence(
+    open_log: Attempt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of three streams the first has brought something, the second was quiet for an hour; then the log ends."""
+    hours = iter([0.0, 3600.0, 7200.0, 7201.0])
+
+    def clock() -> float:
+        now = next(hours)
+        if now == 7200:
+            print_steps(open_log, [b"lf drei\n"])
+            lifecycle.finish_attempt(open_log, Status.SUCCEEDED, exit_code=0)
+        return now
+
+    with connect() as server:
+        text = "".join(logstream.follow(server, open_log.log_id, Patience(sleep=_never), clock))
+    assert text == "eins zwölf drei\n"
+    assert "is lost" not in capsys.readouterr().err
+
+
+def _never(seconds: float) -> None:
+    pytest.fail("the server was there all the time")
+
+
 def test_a_connection_that_stays_away_is_given_up_in_the_end(open_log: Attempt) -> None:
     with connect() as server, pytest.raises(Unreachable, match="before the log's end"):
         list(logstream.follow(server, open_log.log_id, Patience(0, sleep=lambda seconds: None)))
