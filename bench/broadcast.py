@@ -56,7 +56,7 @@ async def _print(present: set[ServerConnection], lines: int, seconds: float) -> 
         due = min(lines, int((time.time() - began) * lines / seconds))
         printed = [LINE(began + number * seconds / lines, number).ljust(99, "x") + "\n" for number in range(sent, due)]
         text = "".join(printed).encode()
-        broadcast(present, offset.to_bytes(8) + text)
+        broadcast(present, bytes(8) + offset.to_bytes(8) + text)
         sent, offset = due, offset + len(text)
 
 

@@ -5,6 +5,7 @@ The mirror and the image are warm, the commit is new. The socket is opened as so
 long before its container prints anything.
 """
 
+import json
 import statistics
 import subprocess
 import time
@@ -66,11 +67,12 @@ def _ours(here: Stand, cookie: str, number: int) -> tuple[float, dict[str, float
     sent_at, began = time.time(), time.perf_counter()
     deliver(here.webhook, "push", payload)
     attempt = until(lambda: Attempt.objects.filter(stage__run__sha=movement.after).first(), _RUN_SECONDS)
-    with _opened(here, attempt.log_id, cookie) as socket:
+    with _opened(here, cookie) as socket:
+        socket.send(json.dumps({"log": attempt.log_id, "from": 0}))
         while not isinstance(frame := socket.recv(_RUN_SECONDS), bytes):
             pass  # what begins is told before it prints
         seconds = time.perf_counter() - began
-    if frame[8:] != b"the first line\n":
+    if frame[16:] != b"the first line\n":
         raise RuntimeError(f"the log begins with {frame!r}")
     run = verdict_of(movement.after, _RUN_SECONDS)
     quiet(here)
@@ -89,9 +91,9 @@ def _moments(sent_at: float, run: "Run", seconds: float) -> dict[str, float]:
     return {name: at - before for (_, before), (name, at) in pairwise(points)}
 
 
-def _opened(here: Stand, log_id: int, cookie: str) -> ClientConnection:
+def _opened(here: Stand, cookie: str) -> ClientConnection:
     port = urlsplit(here.server.url).port
-    url, headers = f"ws://127.0.0.1:{port}/ws/logs/{log_id}/?from=0", {"Cookie": cookie}
+    url, headers = f"ws://127.0.0.1:{port}/ws/live/", {"Cookie": cookie}
     return connect(url, origin=Origin(here.server.url), additional_headers=headers, compression=None)
 
 

@@ -66,8 +66,8 @@ def _ours(here: Stand) -> tuple[Seen, float, int]:
     deliver(here.webhook, "push", payloads.push(here.repository.origin, movement))
     attempt = until(lambda: Attempt.objects.filter(stage__run__sha=movement.after).first(), _RUN_SECONDS)
     before = _web_kib(here)
-    port, path = int(urlsplit(here.server.url).port or 80), f"/ws/logs/{attempt.log_id}/?from=0"
-    watch = Watch(Order(port, path, _cookie(), VIEWERS, STALLED))
+    port = int(urlsplit(here.server.url).port or 80)
+    watch = Watch(Order(port, "/ws/live/", attempt.log_id, _cookie(), VIEWERS, STALLED))
     watch.ready()
     after = 0.0
     while watch.is_watching():  # nothing here may take of the machine meanwhile
@@ -80,7 +80,7 @@ def _ours(here: Stand) -> tuple[Seen, float, int]:
 
 def _bare() -> Seen:
     with bare_broadcast(_LINES // 2, SECONDS / 2, _WAIT_SECONDS / 2) as port:
-        watch = Watch(Order(port, "/", "", VIEWERS, 0))
+        watch = Watch(Order(port, "/", 0, "", VIEWERS, 0))
         watch.ready()
         return watch.seen()
 

@@ -9,6 +9,7 @@ import base64
 import json
 import math
 import os
+import random
 import select
 import subprocess
 import sys
@@ -19,15 +20,18 @@ from typing import Any
 LINE_BYTES = 100
 _AT_ONCE = 50  # handshakes
 _BUFFER_BYTES = 256 * 1024
-_OPCODE_BINARY, _OPCODE_CLOSE, _OPCODE_PING = 2, 8, 9
+_HAD_BYTES = 64 * 1024  # after so many, and up to as many more, the server is told that they are there, as by pages
+_OPCODE_TEXT, _OPCODE_BINARY, _OPCODE_CLOSE, _OPCODE_PING, _OPCODE_PONG = 1, 2, 8, 9, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to watch: `viewers` that read, and `stalled` that open the log and then read nothing more."""
+    """What to watch: `viewers` that read, and `stalled` that open the log and then read nothing more. Without a
+    `log_id` it comes unasked."""
 
     port: int
     path: str
+    log_id: int
     cookie: str
     viewers: int
     stalled: int
@@ -89,7 +93,8 @@ class Viewer(asyncio.BufferedProtocol):
         self._held = b""  # of a frame that is not all there
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.size = 0
+        self.size = self._told = 0
+        self._tells_after = _HAD_BYTES * (1 + random.random())  # noqa: S311
         self.arrivals: list[tuple[int, int, float]] = []
 
     def connection_made(self, transport: Any) -> None:
@@ -121,9 +126,18 @@ class Viewer(asyncio.BufferedProtocol):
         if not head[0].startswith(b"HTTP/1.1 101") or b"permessage-deflate" in head[0].lower():
             raise RuntimeError(head[0].decode())  # refused, or it would compress for every viewer
         self.opened.set_result(None)
+        self._say({"from": 0})
         if not self._reads:
             self.transport.pause_reading()
         return len(head[0]) + 4
+
+    def _say(self, asked: dict[str, int]) -> None:
+        if self._crowd.order.log_id:
+            self._write(_OPCODE_TEXT, json.dumps({"log": self._crowd.order.log_id, **asked}).encode())
+
+    def _write(self, opcode: int, content: bytes) -> None:
+        """At most 125 bytes, masked with nothing."""
+        self.transport.write(bytes([0x80 | opcode, 0x80 | len(content), 0, 0, 0, 0]) + content)
 
     def _take(self, data: memoryview, at: int) -> int:
         """Take the frame that begins at `at`; gives where it ends, or 0 while it is not all there."""
@@ -140,15 +154,20 @@ class Viewer(asyncio.BufferedProtocol):
 
     def _hear(self, opcode: int, content: memoryview) -> None:
         if opcode == _OPCODE_BINARY:
-            offset = int.from_bytes(content[:8])
-            if offset != self.size or not self._crowd.is_same(offset, content[8:]):
-                raise RuntimeError(f"byte {offset} came where byte {self.size} had to")
-            self.size += len(content) - 8
-            self.arrivals.append((offset, self.size, time.time()))
+            self._take_bytes(int.from_bytes(content[8:16]), content[16:])
         elif opcode == _OPCODE_PING:
-            self.transport.write(bytes([0x8A, 0x80 | len(content), 0, 0, 0, 0]) + bytes(content))
-        elif opcode == _OPCODE_CLOSE:
+            self._write(_OPCODE_PONG, bytes(content))
+        elif opcode == _OPCODE_CLOSE or (opcode == _OPCODE_TEXT and b'"closed"' in bytes(content)):
             self.transport.close()
+
+    def _take_bytes(self, offset: int, data: memoryview) -> None:
+        if offset != self.size or not self._crowd.is_same(offset, data):
+            raise RuntimeError(f"byte {offset} came where byte {self.size} had to")
+        self.size += len(data)
+        self.arrivals.append((offset, self.size, time.time()))
+        if self.size - self._told >= self._tells_after:
+            self._told = self.size
+            self._say({"had": self.size})
 
 
 class Crowd:

@@ -131,6 +131,7 @@ def _commands() -> list[tuple[str, list[str]]]:
     web += ["--lifespan", "off", "--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
     web += ["--no-proxy-headers"]  # what proxies say is believed by SLIPWAY_TRUSTED_PROXIES alone
     web += ["--ws-per-message-deflate", "false"]  # it would compress each log again for each of its viewers
+    web += ["--ws-max-size", "65536"]  # bytes of a message from a browser, which says little
     workers = {
         "control": settings.SLIPWAY_CONTROL_WORKERS,
         "stage": settings.SLIPWAY_STAGE_WORKERS,

@@ -11,9 +11,7 @@ from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.http.request import split_domain_port, validate_host
 
-from pipelines.projects.models import Project
-from server import access
-from server.access import Act, Visitor
+from server.access import Visitor
 from server.scopes import header
 
 Scope = MutableMapping[str, Any]
@@ -59,7 +57,3 @@ def person_of(scope: Scope) -> Visitor:
         return AnonymousUser()
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)
     return auth.get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # takes only the session of it
-
-
-def may_see(scope: Scope, project: Project | None) -> bool:
-    return project is not None and access.may(person_of(scope), Act.VIEW, project)

@@ -49,6 +49,12 @@ def may_watch(person: Visitor, subject: Subject) -> bool:
     return project is not None and access.may(person, access.Act.VIEW, project)
 
 
+def may_read(person: Visitor, log_id: int) -> bool:
+    """Logs are their project's."""
+    project = project_of_log(log_id)
+    return project is not None and access.may(person, access.Act.VIEW, project)
+
+
 def project_of(subject: Subject) -> Project | None:
     """Whose it is, for asking `access`; None when it is not there."""
     return _PROJECTS[subject.kind](subject.id)

@@ -17,7 +17,7 @@ from server.live.threads import in_thread
 FRAME = 64 * 1024  # bytes yielded at a time, at most
 RECENT = 1024 * 1024  # newest bytes kept for those who are nearly up to date
 POLL_SECONDS = 2.0  # without a hint: hints may be lost
-_OFFSET_BYTES = 8
+_HEAD_BYTES = 16
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,19 @@ class News:
     steps: tuple[StepMarks, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A piece of a log as pages get it: the log's id and the offset (8 bytes each, big-endian), then the bytes that
+    stand there, up to byte `end`."""
+
+    sent: bytes
+    end: int
+
+    @property
+    def data(self) -> bytes:
+        return self.sent[_HEAD_BYTES:]
+
+
 class Tail:
     """A log as this process knows it: its size, whether it is closed, and its newest bytes.
 
@@ -51,7 +64,7 @@ class Tail:
         self.steps: tuple[StepMarks, ...] = ()
         self._recent = b""
         self._look = asyncio.Event()
-        self._frame = (-1, -1, b"")  # the last one made: from, to, and as it is sent
+        self._frame = (-1, Frame(b"", -1))  # the last one made, and where it begins
         self._grown = Bell()
         self._stepped = Bell()
 
@@ -84,11 +97,8 @@ class Tail:
         if self.closed or self.gone or self.steps != before:
             self._stepped.ring()
 
-    async def read(self, start: int) -> AsyncIterator[bytes]:
-        """Frames from `start` on, as they come, until the log is closed; raises LogGone.
-
-        A frame is the offset (8 bytes, big-endian) and the bytes that stand there.
-        """
+    async def read(self, start: int) -> AsyncIterator[Frame]:
+        """Frames from `start` on, as they come, until the log is closed; raises LogGone."""
         at = start
         while True:
             while not (self.size > at or self.closed or self.gone):
@@ -99,7 +109,7 @@ class Tail:
                 return
             async for frame in self._since(at):
                 yield frame
-                at += len(frame) - _OFFSET_BYTES
+                at = frame.end
 
     async def folds(self) -> AsyncIterator[tuple[StepMarks, ...]]:
         """The steps so far, each time that they change, until the log is closed or gone."""
@@ -111,22 +121,26 @@ class Tail:
                 told = self.steps
                 yield told
 
-    async def _since(self, at: int) -> AsyncIterator[bytes]:
+    async def _since(self, at: int) -> AsyncIterator[Frame]:
         """From memory when it is there, else from the store up to what is known now."""
         behind = self.size - at
         if behind <= len(self._recent):
             yield self._framed(at, len(self._recent) - behind)
             return
         async for data in _stored(self.log_id, at, self.size):
-            yield at.to_bytes(_OFFSET_BYTES) + data
+            yield self._frame_of(at, data)
             at += len(data)
 
-    def _framed(self, at: int, begin: int) -> bytes:
+    def _framed(self, at: int, begin: int) -> Frame:
         """Made once for all who are as far as each other."""
-        end = min(self.size, at + FRAME)
-        if self._frame[:2] != (at, end):
-            self._frame = (at, end, at.to_bytes(_OFFSET_BYTES) + self._recent[begin : begin + FRAME])
-        return self._frame[2]
+        known_at, known = self._frame
+        if (known_at, known.end) != (at, min(self.size, at + FRAME)):
+            known = self._frame_of(at, self._recent[begin : begin + FRAME])
+            self._frame = (at, known)
+        return known
+
+    def _frame_of(self, at: int, data: bytes) -> Frame:
+        return Frame(self.log_id.to_bytes(8) + at.to_bytes(8) + data, at + len(data))
 
 
 class Bell:

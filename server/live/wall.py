@@ -1,7 +1,6 @@
 """The wall's socket: it says that something has changed, and every few seconds that it is still there."""
 
 import asyncio
-import json
 
 from pipelines.deploys.models import Environment
 from server.live import screens
@@ -10,20 +9,19 @@ from server.live.entry import NOT_FOUND, Scope, person_of
 from server.live.hub import hub
 from server.live.threads import in_thread
 
-BEAT_SECONDS = 10.0  # a connection that died without a word is noticed by its silence
 GATHER_SECONDS = 1.0  # what changes within it is told once
 
 
 class WallSocket(Socket):
     """`/wall/live/`: `{"changed": true}` after a change in any of the projects that this browser may see on the wall,
-    `{"beat": true}` every BEAT_SECONDS. Closes with NOT_FOUND when it may see the wall no longer."""
+    `{"beat": true}` every few seconds. Closes with NOT_FOUND when it may see the wall no longer."""
 
     async def begin(self) -> None:
         self._names: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self.work(self._watch())
         self.work(self._tell())
-        self.work(self._beat())
+        self.work(self.beat())
 
     async def disconnect(self, code: int) -> None:
         self._listen(frozenset())
@@ -50,12 +48,7 @@ class WallSocket(Socket):
             await self._changed.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._changed.clear()
-            await self.send(text_data=json.dumps({"changed": True}))
-
-    async def _beat(self) -> None:
-        while True:
-            await self.send(text_data=json.dumps({"beat": True}))
-            await asyncio.sleep(BEAT_SECONDS)
+            await self.tell(changed=True)
 
 
 def _names(scope: Scope) -> frozenset[str] | None:

@@ -1,28 +1,25 @@
-// A log in a page: opens it where it is wanted, follows it over its WebSocket, and after a lost connection goes on at the
-// exact byte.
+// A log in a page: opens it where it is wanted, and follows it over the page's connection.
 
+import { follow, leave } from "./live.js";
 import { Bar, linesInAddress, nameLines } from "./log_bar.js";
 import { Find } from "./log_find.js";
-import { element } from "./log_parts.js";
 import { Store } from "./log_store.js";
 import { LogView } from "./log_view.js";
 
-const FIRST_PAUSE = 500; // ms before the next try, doubled each time
-const LONGEST_PAUSE = 15000;
-const NOT_FOUND = 4404;
+const AGAIN = 2000; // ms after a question that was not answered
 
 class Log {
   constructor(section) {
     this.section = section;
     this.scroller = section.querySelector(".log__b");
     this.store = new Store(section.dataset.rows.replace(/rows\/$/, ""), () => this.view?.refresh());
+    this.id = Number(section.dataset.log);
     this.closed = false;
-    this.pause = FIRST_PAUSE;
+    this.isLive = true;
     const bar = section.querySelector(".log__bar");
-    bar.querySelector(":scope > .sm")?.remove(); // its size when the page was made; the note has it as it grows
-    this._makeNote();
+    [this.words, this.amount] = section.querySelector(".log__end").children;
     this.find = new Find(bar, this.store);
-    this.bar = new Bar(bar.querySelector(".push") ?? bar, {
+    this.bar = new Bar(bar, {
       onFollow: (on) => this.view?.follow(on),
       onTimes: (on) => this._showTimes(on),
       onError: () => this._showError(),
@@ -32,15 +29,15 @@ class Log {
     this._open();
   }
 
-  get isGone() {
-    return !this.section.isConnected;
+  /** The byte that is to come next. */
+  get size() {
+    return this.store.size;
   }
 
   leave() {
     this.isLeft = true;
     clearTimeout(this.timer);
-    clearInterval(this.ticking);
-    this.socket?.close();
+    leave(this);
     this.view?.leave();
   }
 
@@ -52,8 +49,9 @@ class Log {
     try {
       const told = await this.store.open({ line: first });
       this.view?.show(told.at);
-    } catch {
-      this._say("The server did not answer: load the page again");
+      this._say();
+    } catch (error) {
+      this._failed(error, () => this.goToAddress());
     }
   }
 
@@ -68,9 +66,9 @@ class Log {
       this._told(end);
       if (linesInAddress()[0] && this.view) await this.goToAddress();
       else if (!end.closed) this.view?.follow(true);
-      if (!end.closed) this._connect();
+      if (!end.closed) follow(this);
     } catch (error) {
-      if (!this.isLeft) this._lost(error.status === 403 || error.status === 404 ? NOT_FOUND : 0);
+      this._failed(error, () => this._open());
     }
   }
 
@@ -86,92 +84,68 @@ class Log {
     this.view.follow(!this.closed && !linesInAddress()[0]);
   }
 
-  _connect() {
-    if (!this.store.tail) {
-      this._open();
-      return;
-    }
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    this.socket = new WebSocket(`${scheme}://${location.host}${this.section.dataset.socket}?from=${this.store.size}&skip=1`);
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onmessage = (event) => (typeof event.data === "string" ? this._told(JSON.parse(event.data)) : this._bytes(event.data));
-    this.socket.onclose = (event) => this._lost(event.code);
-    this.socket.onopen = () => this._say("");
-  }
-
-  _bytes(frame) {
-    const known = this.store.size - Number(new DataView(frame).getBigUint64(0));
-    if (known < 0) {
-      this.socket.close(); // a gap: come again at the byte that is missing
-      return;
-    }
-    this.pause = FIRST_PAUSE;
-    this.store.append(new Uint8Array(frame, 8).subarray(known));
+  take(bytes) {
+    this.store.append(bytes);
     this._show();
     this.view.refresh();
-    this._say("");
+    this._say();
   }
 
-  /** Too much came at once: go on at the end; what is in between is fetched when somebody looks at it. */
-  async _catchUp() {
-    this.socket.onclose = null;
+  hear(message) {
+    if (message.skip) this.look(); // too much came at once: what is in between is fetched when somebody looks at it
+    else if (message.gone) this._failed({ status: 404 });
+    else this._told(message);
+  }
+
+  /** Go on at the end, which is asked for by itself. */
+  async look() {
     try {
       const end = await this.store.open();
-      if (this.isLeft) return;
-      this.store.grow(end.block);
-      this._told({ steps: end.steps });
+      if (this.isLeft || this.closed) return;
+      if (end.size > this.size) this.store.grow(end.block);
+      this._told(end);
       this.view?.refresh();
-      this._connect();
-    } catch {
-      this._lost(0);
+      if (!this.closed) follow(this);
+    } catch (error) {
+      if (this.isLive && !this.closed) this._failed(error, () => this.look());
     }
   }
 
-  _told(message) {
-    if (message.skip) {
-      this._catchUp();
-      return;
-    }
-    this.steps = message.steps ?? this.steps;
+  wired(isLive) {
+    this.isLive = isLive;
+    this._say();
+  }
+
+  _told({ steps, closed }) {
+    this.steps = steps ?? this.steps;
     this._show();
-    if (message.steps) this.view?.setSteps(message.steps);
-    if (message.closed) {
+    if (steps) this.view?.setSteps(steps);
+    if (closed) {
       this.closed = true;
       this.section.dataset.closed = "true";
+      leave(this);
     }
-    this._say("");
+    this._say();
   }
 
-  _lost(code) {
-    if (this.isLeft || this.closed) return;
-    if (code === NOT_FOUND) {
+  /** No answer is no end; what is not there, or not ours, is. */
+  _failed({ status }, again) {
+    if (this.isLeft) return;
+    if (status === 403 || status === 404) {
+      leave(this);
       this._say("This log is not there, or not yours to read. Load the page again.");
-      return;
+    } else if (again) {
+      this._say("The server did not answer, trying again");
+      clearTimeout(this.timer);
+      this.timer = setTimeout(again, AGAIN);
     }
-    const at = Date.now() + this.pause * (0.75 + Math.random() / 2);
-    this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
-    const say = () => this._say(`Lost, trying again in ${Math.max(1, Math.ceil((at - Date.now()) / 1000))} s`, true);
-    say();
-    clearInterval(this.ticking);
-    this.ticking = setInterval(say, 1000);
-    this.timer = setTimeout(() => {
-      clearInterval(this.ticking);
-      if (this.isGone) this.leave();
-      else this._connect();
-    }, at - Date.now());
   }
 
-  _makeNote() {
-    this.note = element("div", "log__end");
-    this.words = this.note.appendChild(element("span", "wire"));
-    this.amount = this.note.appendChild(element("span", "q"));
-    this.section.append(this.note);
-  }
-
-  _say(trouble, isLost = false) {
-    const state = trouble || (this.closed ? "The end" : "Goes on");
+  /** What is said of the connection as a whole stands at the top of the page. */
+  _say(trouble = "") {
+    const state = trouble || (this.closed ? "The end" : this.isLive ? "Goes on" : "Waits for the connection");
     const { lines, size } = this.store;
-    this.words.classList.toggle("wire--lost", isLost);
+    this.words.classList.toggle("wire--lost", !(trouble || this.closed || this.isLive));
     this.words.classList.toggle("wire--still", this.closed && !trouble);
     if (this.words.textContent !== state) this.words.textContent = state;
     this.amount.textContent = `${lines ? `${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"}, ` : ""}${bytes(size)}`;

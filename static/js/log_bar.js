@@ -1,27 +1,19 @@
 // The switches of a log, and the lines that its address names.
 
-import { element, icon } from "./log_parts.js";
-
 const REMEMBERED = "slipway.log.times";
-const WHAT_ERROR =
-  "The first line that says error, failed, fatal, panic, exception or traceback and not that there was none; if a step failed, within it, else where it begins";
 
 export class Bar {
-  constructor(place, { onFollow, onTimes, onError }) {
-    this.error = element("button", "btn btn--bare btn--sm");
-    this.error.type = "button";
-    this.error.title = WHAT_ERROR;
-    this.error.append(icon("i", "i-x"), "First error");
-    this.error.addEventListener("click", onError);
-    this.told = element("span", "sm q");
-    this.told.setAttribute("role", "status");
-    this.follow = makeSwitch("Follow", onFollow);
-    this.times = makeSwitch("Times", (on) => {
-      remember(on);
-      onTimes(on);
-    });
+  constructor(bar, { onFollow, onTimes, onError }) {
+    this.told = bar.querySelector(".log__told");
+    this.follow = bar.querySelector("[name=follow]");
+    this.times = bar.querySelector("[name=times]");
     this.times.checked = isRemembered();
-    place.prepend(this.told, this.error, this.follow.parentNode, this.times.parentNode);
+    bar.querySelector(".log__error").addEventListener("click", onError);
+    this.follow.addEventListener("change", () => onFollow(this.follow.checked));
+    this.times.addEventListener("change", () => {
+      remember(this.times.checked);
+      onTimes(this.times.checked);
+    });
   }
 }
 
@@ -44,16 +36,6 @@ export function nameLines(event) {
   history.replaceState(history.state, "", first === last ? `#L${first}` : `#L${first}-L${last}`);
   if (event.shiftKey) getSelection()?.removeAllRanges();
   return true;
-}
-
-function makeSwitch(name, onChange) {
-  const label = element("label", "sw");
-  const input = element("input");
-  input.type = "checkbox";
-  input.setAttribute("role", "switch");
-  input.addEventListener("change", () => onChange(input.checked));
-  label.append(input, name);
-  return input;
 }
 
 function remember(on) {

@@ -1,7 +1,5 @@
 // Search within a log: the server looks through the whole of it, and the view goes from row to row.
 
-import { element, icon } from "./log_parts.js";
-
 const PAUSE = 200; // ms after the last key
 
 /** The search field in a log's bar, with its count and its buttons. */
@@ -12,18 +10,10 @@ export class Find {
     this.rows = new Uint32Array(0);
     this.at = -1;
     this.text = "";
-    this.form = element("form", "find");
-    this.form.setAttribute("role", "search");
-    this.input = element("input");
-    this.input.type = "search";
-    this.input.placeholder = "Search";
-    this.input.setAttribute("aria-label", "Search in this log");
-    this.input.maxLength = 500;
-    this.form.append(icon("i", "i-search"), this.input, element("kbd", "", "/"));
-    this.count = element("span", "log__n sm q");
-    this.count.setAttribute("role", "status");
-    bar.prepend(this.form, this.count, this._button("i-up", "Previous match", -1), this._button("i-down", "Next match", 1));
-    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.input = bar.querySelector("input");
+    this.count = bar.querySelector(".log__n");
+    this.input.form.addEventListener("submit", (event) => event.preventDefault());
+    for (const one of bar.querySelectorAll("[data-step]")) one.addEventListener("click", () => this.step(Number(one.dataset.step)));
     this.input.addEventListener("input", () => this._later());
     this.input.addEventListener("keydown", (event) => this._key(event));
   }
@@ -104,15 +94,5 @@ export class Find {
       this.input.value = "";
       this.look("");
     }
-  }
-
-  _button(shape, label, by) {
-    const made = element("button", "btn btn--bare btn--sm");
-    made.type = "button";
-    made.setAttribute("aria-label", label);
-    made.title = by < 0 ? "Previous match (Shift and Enter)" : "Next match (Enter)";
-    made.append(icon("i", shape));
-    made.addEventListener("click", () => this.step(by));
-    return made;
   }
 }

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from pipelines.deploys import lifecycle as deploying
+from pipelines.deploys import waits
 from pipelines.deploys.models import Phase
 from pipelines.runs import approvals, lifecycle, output
 from pipelines.runs.models import Attempt, Run, Stage
@@ -52,7 +53,7 @@ def page_of(run: Run, stage: str = "") -> str:
     return f"/projects/{run.project.name}/runs/{run.number}/" + (f"?stage={stage}" if stage else "")
 
 
-def wire(page: Page, words: str | re.Pattern[str], seconds: float = 20) -> None:
+def wire(page: Page, words: str | re.Pattern[str], seconds: float = 60) -> None:
     expect(page.locator("#wire")).to_have_text(words, timeout=seconds * SECONDS)
 
 
@@ -225,8 +226,8 @@ def lines(page: Page) -> list[str]:
 
 def shows(page: Page, expected: Sequence[str]) -> None:
     """Wait for as many lines, and for the last to be whole; then every one must be exact."""
-    expect(page.locator(".log .ln > span")).to_have_count(len(expected), timeout=25 * SECONDS)
-    expect(page.locator(".log .ln > span").last).to_have_text(expected[-1], use_inner_text=True, timeout=25 * SECONDS)
+    expect(page.locator(".log .ln > span")).to_have_count(len(expected), timeout=60 * SECONDS)
+    expect(page.locator(".log .ln > span").last).to_have_text(expected[-1], use_inner_text=True, timeout=60 * SECONDS)
     assert lines(page) == list(expected)
 
 
@@ -266,7 +267,7 @@ def test_a_web_process_that_is_killed_is_said_to_be_lost_and_costs_nothing(opera
     web.kill()
     wire(page, re.compile(r"^Lost, trying again in \d+ s$"))
     expect(page.locator("#wire")).to_have_class(re.compile("wire--lost"))
-    expect(page.locator(".log__end .wire")).to_have_text(re.compile("^Lost, trying again in"))
+    expect(page.locator(".log__end .wire")).to_have_text("Waits for the connection")
     say(attempt, *TEXT[1:])
     lifecycle.finish_attempt(attempt, Status.FAILED, reason="step 1 ended with code 1", exit_code=1)
     web.start()
@@ -291,3 +292,87 @@ def test_without_redis_the_page_still_follows(operator: Visitor, layer: OwnRedis
     finish_stage(run, "test")
     expect(page.locator("#facts")).to_contain_text("succeeded", timeout=60 * SECONDS)
     assert page.evaluate("window.untouched")
+
+
+def test_a_page_with_a_log_has_one_connection(operator: Visitor) -> None:
+    attempt = printing()
+    environment = make_environment(make_project("shop"), "production")
+    deploy = begin_deploy(make_deploy(environment))
+    opened: list[str] = []
+    operator.page.on("websocket", lambda socket: opened.append(socket.url))
+    page = watch(operator, page_of(attempt.stage.run, "build"))
+    say(attempt, *TEXT[1:])
+    shows(page, LINES)
+    for path in (f"/projects/shop/deploys/{deploy.number}/", f"/projects/shop/deploys/{deploy.number}/?host=web-1"):
+        watch(operator, path)
+        expect(page.locator(".log__end .wire")).to_have_text("Goes on", timeout=60 * SECONDS)
+    assert [url.partition("/ws/")[2] for url in opened] == ["live/"] * 3
+
+
+def test_where_no_socket_gets_through_the_page_looks_again_and_again(operator: Visitor) -> None:
+    operator.page.route_web_socket(re.compile("/ws/live/"), lambda socket: socket.close())
+    attempt = printing()
+    operator.open(page_of(attempt.stage.run, "build"))
+    page = operator.page
+    page.evaluate(_LISTEN)
+    shows(page, LINES[:1])
+    wire(page, re.compile(r"^Lost, trying again in \d+ s$"))
+    say(attempt, *TEXT[1:])
+    shows(page, LINES)
+    lifecycle.finish_attempt(attempt, Status.FAILED, reason="step 1 ended with code 1", exit_code=1)
+    expect(page.locator("#facts")).to_contain_text("failed", timeout=60 * SECONDS)
+    expect(page.locator(".log__end .wire")).to_have_text("The end", timeout=60 * SECONDS)
+    assert page.evaluate("window.untouched")
+    operator.expects(LOST)
+
+
+def test_a_connection_that_died_without_a_word_is_noticed_and_made_anew(operator: Visitor) -> None:
+    flows = [True]
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(lambda text: server.send(text) if flows[0] else None)
+        server.on_message(lambda text: socket.send(text) if flows[0] else None)
+
+    operator.page.clock.install()
+    operator.page.route_web_socket(re.compile("/ws/live/"), between)
+    attempt = printing()
+    page = watch(operator, page_of(attempt.stage.run, "build"))
+    shows(page, LINES[:1])
+    flows[0] = False
+    say(attempt, *TEXT[1:])
+    page.clock.fast_forward(30 * SECONDS)
+    wire(page, re.compile("^Lost, trying again in"))
+    flows[0] = True
+    wire(page, "Live")
+    shows(page, LINES)
+    assert page.evaluate("window.untouched")
+
+
+def test_who_has_signed_out_elsewhere_is_told_and_goes_on_after_signing_in(operator: Visitor, web: Web) -> None:
+    attempt = printing()
+    page = watch(operator, page_of(attempt.stage.run, "build"))
+    shows(page, LINES[:1])
+    operator.context.clear_cookies()
+    web.kill()
+    web.start()
+    wire(page, re.compile(r"^Signed out, trying again in \d+ s$"), 60)
+    operator.signs_in_as(make_operator("olga"))
+    say(attempt, *TEXT[1:])
+    wire(page, "Live", 60)
+    shows(page, LINES)
+    assert page.evaluate("window.untouched")
+    operator.expects(LOST)
+
+
+def test_what_somebody_reads_in_a_log_stays_while_the_deploy_around_it_moves(operator: Visitor) -> None:
+    deploy = begin_deploy(make_deploy(make_environment(make_project("shop"), "production")))
+    text = b"".join(b"line %d\n" % number for number in range(200))
+    deploying.append_output(deploy, deploy.log, text, len(text))
+    page = watch(operator, f"/projects/shop/deploys/{deploy.number}/?host=-")
+    page.get_by_label("Search in this log").fill("line 17")
+    expect(page.locator(".log__n")).to_have_text(re.compile(" of 11 lines$"), timeout=60 * SECONDS)
+    waits.pause(deploy, "ada (#1)")
+    expect(page.locator("#head")).to_contain_text("Pauses after this wave", timeout=60 * SECONDS)
+    expect(page.locator(".log__n")).to_have_text(re.compile(" of 11 lines$"))
+    expect(page.get_by_label("Search in this log")).to_have_value("line 17")

@@ -30,12 +30,13 @@ def own_redis() -> Iterator[OwnRedis]:
 
 @pytest.fixture
 def layer(own_redis: OwnRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OwnRedis:
-    """The channel layer on our Redis; a publisher that remembers no outage of another test."""
+    """The channel layer on our Redis; a publisher that remembers no outage of another test, and has patience."""
     own_redis.start()
     config = {**configured.CHANNEL_LAYERS["default"]["CONFIG"]}
     config["hosts"] = [{**config["hosts"][0], "address": own_redis.url}]
     settings.CHANNEL_LAYERS = {"default": {**configured.CHANNEL_LAYERS["default"], "CONFIG": config}}
     monkeypatch.setattr(publish, "_publisher", Publisher())
+    monkeypatch.setattr(publish, "SEND_SECONDS", 60.0)
     return own_redis
 
 

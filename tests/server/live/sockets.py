@@ -20,7 +20,7 @@ class Communicator:
         }
         self._wire: Any = ApplicationCommunicator(application, scope)  # type: ignore[no-untyped-call]
 
-    async def connect(self, timeout: float = 5) -> bool:
+    async def connect(self, timeout: float = 60) -> bool:
         """Whether the socket was accepted."""
         await self._wire.send_input({"type": "websocket.connect"})
         answer = await self._wire.receive_output(timeout)
@@ -29,20 +29,20 @@ class Communicator:
     async def say(self, text: str) -> None:
         await self._wire.send_input({"type": "websocket.receive", "text": text})
 
-    async def hear(self, timeout: float = 5) -> Any:
+    async def hear(self, timeout: float = 60) -> Any:
         """The next frame: bytes or text."""
         frame = await self._wire.receive_output(timeout)
         assert frame["type"] == "websocket.send", frame
         return frame["text"] if frame.get("text") is not None else frame["bytes"]
 
-    async def close_code(self, timeout: float = 5) -> int:
+    async def close_code(self, timeout: float = 60) -> int:
         frame = await self._wire.receive_output(timeout)
         assert frame["type"] == "websocket.close", frame
         return int(frame["code"])
 
     async def leave(self) -> None:
         await self._wire.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self._wire.wait(5)
+        await self._wire.wait(60)
 
     async def is_silent(self, timeout: float) -> bool:
         """Whether nothing comes for `timeout` seconds."""

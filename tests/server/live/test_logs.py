@@ -1,4 +1,4 @@
-"""The log socket: exact bytes, from any byte on, whatever happens in between."""
+"""Logs over the page's socket: exact bytes, from any byte on, whatever happens in between."""
 
 import asyncio
 import json
@@ -14,8 +14,10 @@ from django.db import transaction
 from pipelines.logs import store
 from pipelines.logs.models import Log
 from pipelines.projects.models import Member, Project
+from pipelines.runs import lifecycle
 from pipelines.runs.models import Attempt
-from server.live import consumers, tail
+from pipelines.states.status import Status
+from server.live import consumers, page, tail
 from tests.factories import make_person, make_project, make_run, print_steps, start_stage
 from tests.lab.redis_server import OwnRedis
 from tests.server.live.conftest import Browser
@@ -51,38 +53,55 @@ def close(log: Log) -> None:
         store.close(log)
 
 
-async def read_until(socket: Communicator, size: int, start: int = 0) -> bytes:
-    """Frames up to byte `size`; each must stand exactly where the one before ended."""
+async def piece(socket: Communicator, log_id: int) -> tuple[int, bytes] | dict[str, Any]:
+    """What comes next of a log: where it stands and the bytes, or what is told of it. What is sent is acknowledged."""
+    while True:
+        heard: Any = await socket.hear()
+        if isinstance(heard, str):
+            told: dict[str, Any] = json.loads(heard)
+            if told.get("log") == log_id:
+                return told
+        elif int.from_bytes(heard[:8]) == log_id:
+            assert len(heard) <= 16 + tail.FRAME
+            at, data = int.from_bytes(heard[8:16]), heard[16:]
+            await say(socket, log=log_id, had=at + len(data))
+            return at, data
+
+
+async def read_until(socket: Communicator, log: Log, size: int, start: int = 0) -> bytes:
+    """Bytes up to byte `size`; each frame must stand exactly where the one before ended."""
     text = b""
     while start + len(text) < size:
-        frame: Any = await socket.hear(timeout=10)
-        if isinstance(frame, str):
-            continue
-        assert int.from_bytes(frame[:8]) == start + len(text)
-        assert len(frame) <= 8 + tail.FRAME
-        text += frame[8:]
+        heard = await piece(socket, log.pk)
+        if isinstance(heard, tuple):
+            assert heard[0] == start + len(text)
+            text += heard[1]
     return text
 
 
-async def read_to_end(socket: Communicator, start: int = 0) -> bytes:
-    """All frames to the end of the log, and the end itself."""
+async def read_to_end(socket: Communicator, log: Log, start: int = 0) -> bytes:
+    """All bytes to the end of the log, and the end itself."""
     text = b""
     while True:
-        frame: Any = await socket.hear(timeout=10)
-        if isinstance(frame, str):
-            told = json.loads(frame)
-            if "closed" not in told:
-                continue
-            assert told == {"closed": True, "size": start + len(text), "steps": told["steps"]}
-            assert await socket.close_code() == 1000
+        heard = await piece(socket, log.pk)
+        if isinstance(heard, tuple):
+            assert heard[0] == start + len(text)
+            text += heard[1]
+        elif "closed" in heard:
+            size = start + len(text)
+            assert heard == {"log": log.pk, "closed": True, "size": size, "steps": heard["steps"]}
             return text
-        assert int.from_bytes(frame[:8]) == start + len(text)
-        text += frame[8:]
 
 
-async def opened(browser: Browser, ada: User | None, log_id: int, start: int | str = 0) -> Communicator:
-    socket = await sync_to_async(browser)(f"/ws/logs/{log_id}/?from={start}", ada)
+async def say(socket: Communicator, **asked: object) -> None:
+    await socket.say(json.dumps(asked))
+
+
+async def opened(browser: Browser, ada: User | None, log: Log | None = None, start: int = 0) -> Communicator:
+    socket = await sync_to_async(browser)("/ws/live/", ada)
     assert await socket.connect()
+    if log is not None:
+        await say(socket, log=log.pk, **{"from": start})
     return socket
 
 
@@ -90,24 +109,24 @@ async def test_what_was_written_before_and_what_is_written_after_arrive_as_one(
     browser: Browser, ada: User, attempt: Attempt
 ) -> None:
     await write(attempt.log, b"first\n")
-    socket = await opened(browser, ada, attempt.log.pk)
-    assert await read_until(socket, 6) == b"first\n"
+    socket = await opened(browser, ada, attempt.log)
+    assert await read_until(socket, attempt.log, 6) == b"first\n"
     await write(attempt.log, b"second \xff\x00\xc3")
     await write(attempt.log, b"\xa4\n")
     await close(attempt.log)
-    assert await read_to_end(socket, 6) == b"second \xff\x00\xc3\xa4\n"
+    assert await read_to_end(socket, attempt.log, 6) == b"second \xff\x00\xc3\xa4\n"
+    await socket.leave()
 
 
 async def test_a_hint_brings_new_bytes_long_before_the_next_poll(
     browser: Browser, ada: User, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tail, "POLL_SECONDS", 60.0)
-    socket = await opened(browser, ada, attempt.log.pk)
+    socket = await opened(browser, ada, attempt.log)
     await asyncio.sleep(0.5)
     for number in range(5):
         await write(attempt.log, b"%d\n" % number)
-        frame = await socket.hear(timeout=3)
-        assert frame[8:] == b"%d\n" % number
+        assert await read_until(socket, attempt.log, 2 * number + 2, 2 * number) == b"%d\n" % number
     await socket.leave()
 
 
@@ -117,8 +136,9 @@ async def test_a_log_is_replayed_from_any_byte(browser: Browser, ada: User, atte
     for at in range(0, len(text), 37_000):
         await write(attempt.log, text[at : at + 37_000])
     await close(attempt.log)
-    socket = await opened(browser, ada, attempt.log.pk, start)
-    assert await read_to_end(socket, start) == text[start:]
+    socket = await opened(browser, ada, attempt.log, start)
+    assert await read_to_end(socket, attempt.log, start) == text[start:]
+    await socket.leave()
 
 
 async def test_an_archived_log_is_replayed_exactly(browser: Browser, ada: User, attempt: Attempt) -> None:
@@ -127,8 +147,9 @@ async def test_an_archived_log_is_replayed_exactly(browser: Browser, ada: User, 
     await close(attempt.log)
     log = await Log.objects.aget(pk=attempt.log.pk)
     await sync_to_async(store.archive)(log)
-    socket = await opened(browser, ada, log.pk, 12_345)
-    assert await read_to_end(socket, 12_345) == text[12_345:]
+    socket = await opened(browser, ada, log, 12_345)
+    assert await read_to_end(socket, log, 12_345) == text[12_345:]
+    await socket.leave()
     await log.arefresh_from_db()
     await sync_to_async(default_storage.delete)(log.archive)
 
@@ -137,13 +158,85 @@ async def test_many_viewers_share_one_tail_and_a_slow_one_holds_nobody_up(
     browser: Browser, ada: User, attempt: Attempt
 ) -> None:
     text = bytes(i % 253 for i in range(3_000_000))
-    sockets = [await opened(browser, ada, attempt.log.pk) for _ in range(5)]
+    sockets = [await opened(browser, ada, attempt.log) for _ in range(5)]
     for at in range(0, len(text), 60_000):
         await write(attempt.log, text[at : at + 60_000])
     await close(attempt.log)
-    quick = await asyncio.gather(*[read_to_end(socket) for socket in sockets[1:]])
+    quick = await asyncio.gather(*[read_to_end(socket, attempt.log) for socket in sockets[1:]])
     assert all(read == text for read in quick)
-    assert await read_to_end(sockets[0]) == text
+    assert await read_to_end(sockets[0], attempt.log) == text
+    for socket in sockets:
+        await socket.leave()
+
+
+async def test_a_reader_that_says_nothing_gets_no_more_than_is_under_way_and_hints_come_nevertheless(
+    browser: Browser, ada: User, attempt: Attempt
+) -> None:
+    run = attempt.stage.run
+    await write(attempt.log, b"x" * 3_000_000)
+    socket = await opened(browser, ada)
+    await say(socket, watch=[f"run:{run.pk}"])
+    await say(socket, log=attempt.log.pk, **{"from": 0})
+    got = 0
+    while got < page.WINDOW:
+        frame = await socket.hear()
+        got += len(frame) - 16 if isinstance(frame, bytes) else 0
+    assert got < page.WINDOW + tail.FRAME
+    await sync_to_async(lifecycle.finish_attempt)(attempt, Status.SUCCEEDED, exit_code=0)
+    told: Any = ""
+    while '"subject"' not in told:
+        told = await socket.hear()
+        assert isinstance(told, str), "no more of the log before it is asked for"
+    assert json.loads(told) == {"subject": "run", "id": run.pk}
+    await say(socket, log=attempt.log.pk, had=got)
+    assert len(await read_to_end(socket, attempt.log, got)) == 3_000_000 - got
+    await socket.leave()
+
+
+async def test_several_logs_come_over_one_socket_until_they_are_left(
+    browser: Browser, ada: User, attempt: Attempt, project: Project
+) -> None:
+    other = await sync_to_async(lambda: start_stage(make_run(project)))()
+    for one in (attempt, other):
+        await write(one.log, b"of %d\n" % one.pk)
+    socket = await opened(browser, ada, attempt.log)
+    assert await read_until(socket, attempt.log, 3) == b"of %d\n" % attempt.pk
+    await say(socket, log=other.log.pk, **{"from": 3})
+    assert await read_until(socket, other.log, 4, 3) == b"%d\n" % other.pk
+    await say(socket, leave=attempt.log.pk)
+    await say(socket, watch=[])
+    assert json.loads(await socket.hear()) == {"watching": []}
+    await write(attempt.log, b"for nobody\n")
+    await write(other.log, b"more\n")
+    frame: Any = await socket.hear()
+    assert (int.from_bytes(frame[:8]), frame[16:]) == (other.log.pk, b"more\n")
+    assert await socket.is_silent(0.3)
+    await socket.leave()
+
+
+async def test_a_page_that_follows_too_many_logs_is_sent_away(
+    browser: Browser, ada: User, attempt: Attempt, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MAX_LOGS", 1)
+    other = await sync_to_async(lambda: start_stage(make_run(project)))()
+    await write(attempt.log, b"x")
+    socket = await opened(browser, ada, attempt.log)
+    assert await read_until(socket, attempt.log, 1) == b"x"
+    await say(socket, log=other.log.pk, **{"from": 0})
+    assert await socket.close_code() == 1008
+    await socket.leave()
+
+
+async def test_who_asks_again_gets_it_from_there_alone(browser: Browser, ada: User, attempt: Attempt) -> None:
+    await write(attempt.log, b"0123456789")
+    socket = await opened(browser, ada, attempt.log)
+    assert await read_until(socket, attempt.log, 10) == b"0123456789"
+    await say(socket, log=attempt.log.pk, **{"from": 5})
+    assert await read_until(socket, attempt.log, 10, 5) == b"56789"
+    await write(attempt.log, b"A")
+    assert await read_until(socket, attempt.log, 11, 10) == b"A"
+    assert await socket.is_silent(0.3)
+    await socket.leave()
 
 
 async def test_reconnecting_at_the_byte_after_the_last_neither_doubles_nor_drops(
@@ -158,78 +251,85 @@ async def test_reconnecting_at_the_byte_after_the_last_neither_doubles_nor_drops
     printing = asyncio.create_task(print_much())
     got = b""
     for _ in range(4):
-        socket = await opened(browser, ada, attempt.log.pk, len(got))
-        got += await read_until(socket, len(got) + 1500, len(got))
+        socket = await opened(browser, ada, attempt.log, len(got))
+        got += await read_until(socket, attempt.log, len(got) + 1500, len(got))
         await socket.leave()
-    socket = await opened(browser, ada, attempt.log.pk, len(got))
-    got += await read_to_end(socket, len(got))
+    socket = await opened(browser, ada, attempt.log, len(got))
+    got += await read_to_end(socket, attempt.log, len(got))
     await printing
+    await socket.leave()
     assert got == b"".join(b"line %d\n" % number * 20 for number in range(200))
 
 
 async def test_who_is_far_behind_may_ask_to_be_told_instead_of_sent_everything(
     browser: Browser, ada: User, attempt: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "SKIP_BYTES", 200_000)
+    monkeypatch.setattr(page, "SKIP_BYTES", 200_000)
     await write(attempt.log, b"x" * 500_000)
-    socket = await opened(browser, ada, attempt.log.pk, "0&skip=1")
-    told: Any = b""
-    while not isinstance(told, str) or "skip" not in told:
-        told = await socket.hear(timeout=10)
-    assert json.loads(told) == {"skip": 500_000}
-    assert await socket.close_code() == 1000
-    assert len(await read_until(await opened(browser, ada, attempt.log.pk), 500_000)) == 500_000
+    socket = await opened(browser, ada)
+    await say(socket, log=attempt.log.pk, skip=True, **{"from": 0})
+    heard: Any = ()
+    while not isinstance(heard, dict) or "skip" not in heard:
+        heard = await piece(socket, attempt.log.pk)
+    assert heard == {"log": attempt.log.pk, "skip": 500_000}
+    assert await socket.is_silent(0.3)
+    await say(socket, log=attempt.log.pk, **{"from": 0})
+    assert len(await read_until(socket, attempt.log, 500_000)) == 500_000
+    await socket.leave()
 
 
 async def test_without_redis_the_log_still_comes(
     browser: Browser, ada: User, attempt: Attempt, layer: OwnRedis
 ) -> None:
     layer.stop()
-    socket = await opened(browser, ada, attempt.log.pk)
+    socket = await opened(browser, ada, attempt.log)
     await write(attempt.log, b"no bell\n")
-    assert await read_until(socket, 8) == b"no bell\n"
+    assert await read_until(socket, attempt.log, 8) == b"no bell\n"
     await close(attempt.log)
-    assert await read_to_end(socket, 8) == b""
-
-
-@pytest.mark.parametrize("start", ["-1", "abc", "", "1e3", "９"])
-async def test_a_start_that_is_no_number_is_the_beginning(
-    browser: Browser, ada: User, attempt: Attempt, start: str
-) -> None:
-    await write(attempt.log, b"text")
-    await close(attempt.log)
-    assert await read_to_end(await opened(browser, ada, attempt.log.pk, start)) == b"text"
+    assert await read_to_end(socket, attempt.log, 8) == b""
+    await socket.leave()
 
 
 async def test_nobody_reads_a_log_that_they_may_not_see(browser: Browser, attempt: Attempt, project: Project) -> None:
     stranger = await sync_to_async(make_person)(project=await sync_to_async(make_project)())
-    for person, log_id in ((None, attempt.log.pk), (stranger, attempt.log.pk), (stranger, 999_999_999)):
-        socket = await opened(browser, person, log_id)
-        assert await socket.close_code() == 4404
+    socket = await opened(browser, stranger)
+    for log_id in (attempt.log.pk, 999_999_999):
+        await say(socket, log=log_id, **{"from": 0})
+        assert await piece(socket, log_id) == {"log": log_id, "gone": True}
+    await write(attempt.log, b"not for strangers")
+    assert await socket.is_silent(0.3)
+    await socket.leave()
+    nobody = await opened(browser, None, attempt.log)
+    assert json.loads(await nobody.hear()) == {"beat": True}
+    assert await nobody.close_code() == 4404
+    await nobody.leave()
 
 
 @pytest.mark.parametrize("loss", ["membership", "session", "account"])
-async def test_who_loses_access_loses_the_socket(
+async def test_who_loses_access_loses_the_log(
     browser: Browser, ada: User, attempt: Attempt, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     monkeypatch.setattr(consumers, "ACCESS_SECONDS", 0.3)
-    socket = await opened(browser, ada, attempt.log.pk)
+    socket = await opened(browser, ada, attempt.log)
     await write(attempt.log, b"x")
-    await read_until(socket, 1)
+    await read_until(socket, attempt.log, 1)
     if loss == "membership":
         await Member.objects.all().adelete()
+        assert await piece(socket, attempt.log.pk) == {"log": attempt.log.pk, "gone": True}
+        await write(attempt.log, b"y")
+        assert await socket.is_silent(0.3)
     elif loss == "session":
         await Session.objects.all().adelete()
+        assert await socket.close_code() == 4404
     else:
         await User.objects.filter(pk=ada.pk).aupdate(is_active=False)
-    assert await socket.close_code() == 4404
+        assert await socket.close_code() == 4404
+    await socket.leave()
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:9999", "null", "", "https://localhost"])
-async def test_a_page_of_another_origin_opens_no_socket(
-    browser: Browser, ada: User, attempt: Attempt, origin: str
-) -> None:
-    socket = await sync_to_async(browser)(f"/ws/logs/{attempt.log.pk}/", ada, origin)
+async def test_a_page_of_another_origin_opens_no_socket(browser: Browser, ada: User, origin: str) -> None:
+    socket = await sync_to_async(browser)("/ws/live/", ada, origin)
     assert not await socket.connect()
 
 
@@ -240,12 +340,12 @@ async def test_an_unknown_path_is_closed_quietly(browser: Browser, ada: User) ->
 
 
 async def test_steps_are_told_when_they_begin_and_when_they_end(browser: Browser, ada: User, attempt: Attempt) -> None:
-    socket = await opened(browser, ada, attempt.log.pk)
+    socket = await opened(browser, ada, attempt.log)
     await sync_to_async(print_steps)(attempt, [b"one\n", b"two\n"], [0])
     told: list[dict[str, Any]] = []
     while [step["code"] for step in told] != [0, None]:
-        frame = await socket.hear()
-        told = json.loads(frame)["steps"] if isinstance(frame, str) else told
+        heard = await piece(socket, attempt.log.pk)
+        told = heard["steps"] if isinstance(heard, dict) else told
     assert [(step["name"], step["begins"], step["ends"]) for step in told] == [
         ("echo building", 0, 4),
         ("mkdir -p dist && date > dist/built", 4, None),

@@ -8,10 +8,11 @@ from asgiref.sync import sync_to_async
 from pipelines.projects.models import Project
 from pipelines.screens import lifecycle as screens
 from pipelines.screens.models import Screen
-from server.live import entry
+from server.live import entry, subjects
 from server.live import wall as walls
 from server.live.entry import NOT_FOUND
 from server.live.screens import KEY_COOKIE
+from server.live.subjects import Subject
 from tests.factories import make_environment, make_operator, make_project, make_run
 from tests.server.live.conftest import Browser
 
@@ -46,7 +47,7 @@ def test_a_screen_s_key_is_nobody_on_other_sockets() -> None:
     shop = make_project()
     scope = scope_of(paired(shop))
     assert not entry.person_of(scope).is_authenticated
-    assert not entry.may_see(scope, shop)
+    assert not subjects.may_watch(entry.person_of(scope), Subject("project", shop.pk))
 
 
 def test_a_revoked_screen_hears_no_more() -> None:
