@@ -18,7 +18,7 @@ from server.api.callers import actor, require_operator
 from server.api.paging import Page, Paging, portion
 from server.api.shapes.probes import ProbeShape, probe
 from server.api.shapes.words import Short
-from server.web.audit import exported
+from server.downloads.acts import exported
 
 router = Router(tags=["Audit"])
 ACTS = {"type": "array", "items": {"$ref": "#/components/schemas/ActShape"}}

@@ -15,6 +15,7 @@ _WORDS = {
     404: "There is nothing of that name or number, or the caller may not see it",
     409: "Somebody else was first, or something keeps it from being done: the detail says what",
     413: "More was sent than is taken at once",
+    416: "The range begins behind the last byte",
     422: "What was sent is not what is asked for: `errors` says where",
     429: "Too many requests: come again after `Retry-After` seconds",
 }
@@ -95,6 +96,6 @@ def ranged(content_type: str, description: str) -> dict[str, Any]:
     """As `raw`, of which a part can be asked for."""
     told = raw(content_type, description)
     part = {"description": "The bytes that were asked for", "content": {content_type: {"schema": _BYTES}}}
-    told["responses"] |= {206: part, 416: {"description": "The range begins behind the last byte"}}
+    told["responses"] |= {206: part, 416: _problem(416)}
     told["parameters"] = [{"in": "header", "name": "Range", "required": False, "schema": _RANGE}]
     return told

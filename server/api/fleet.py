@@ -9,30 +9,17 @@ from ninja import Field, Router, Schema
 from pipelines.roster import lifecycle
 from pipelines.roster import queries as roster
 from pipelines.roster.queries import Standing
-from pipelines.states.status import Status
 from server import access
 from server.api.callers import actor, caller, require_operator
 from server.api.paging import Page
+from server.api.shapes.waiting import WaitingShape
+from server.api.shapes.waiting import waiting as shape
 from server.api.shapes.words import page
-from server.web import fleets, queue, works
-from server.web.queue import Waiting
-from server.web.works import Work
+from server.reads import fleets, queue, works
+from server.reads.works import Work
 
 router = Router(tags=["Queue and runners"])
 SHOWN = 100  # of each kind that waits
-
-
-class WaitingShape(Schema):
-    """A run, stage or deploy: `why` it waits, and what it `wants` of people, if anything."""
-
-    status: Status
-    project: str
-    name: str
-    title: str
-    why: str
-    wants: str
-    since: datetime | None
-    url: str
 
 
 class QueueShape(Schema):
@@ -77,7 +64,7 @@ def waiting(request: HttpRequest) -> QueueShape:
     projects = list(access.visible_projects(caller(request)).order_by("name"))
     fleet = fleets.fleet()
     found = queue.waiting_in(projects, SHOWN, fleet)
-    people, ready, deploys = ([_waiting(one) for one in some] for some in (found.people, found.ready, found.deploys))
+    people, ready, deploys = ([shape(one) for one in some] for some in (found.people, found.ready, found.deploys))
     return QueueShape(
         total=found.total, free=fleet.free, places=fleet.total, people=people, ready=ready, deploys=deploys
     )
@@ -106,19 +93,6 @@ def undrain(request: HttpRequest, name: str) -> Page[RunnerShape]:
     require_operator(request, "let a runner work again")
     lifecycle.undrain(name, actor(request))
     return runners(request)
-
-
-def _waiting(one: Waiting) -> WaitingShape:
-    return WaitingShape(
-        status=Status(one.status),
-        project=one.project.name,
-        name=one.name,
-        title=one.title,
-        why=one.why,
-        wants=one.wants if one.status == Status.BLOCKED else "",
-        since=one.since,
-        url=page(one.url),
-    )
 
 
 def _runner(one: Standing, work: Work | None) -> RunnerShape:

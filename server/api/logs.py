@@ -13,9 +13,11 @@ from server.api.callers import caller
 from server.api.paging import Page, Paging
 from server.api.shapes.lines import LineShape, line
 from server.api.shapes.words import Short
-from server.web.logs import text_of
+from server.downloads.logs import text_of
+from server.reads import first_error as errors
 
 router = Router(tags=["Logs"])
+CUT = 1000  # characters of a line
 TEXT = description.ranged("text/plain", "The text")
 
 
@@ -24,6 +26,15 @@ class LogShape(Schema):
     bytes: int
     is_complete: bool
     lines: int
+
+
+class ErrorShape(Schema):
+    """`line` is the first that speaks of an error, a guess by its words, and within the `step` that failed, if one
+    did; null where there is none."""
+
+    line: int | None
+    text: str
+    step: str | None
 
 
 class WantedLines(Paging):
@@ -53,3 +64,12 @@ def find_in_log(request: HttpRequest, log: int, wanted: Query[WantedLines]) -> P
     """Lines of a log in which a text stands, as a reader sees it: without colours, in its order, long ones cut."""
     rows, following = finding.in_log(fetching.log(caller(request), log), wanted.q, wanted.limit, wanted.before or 0)
     return Page(items=[line(one) for one in rows], next=str(following) if following is not None else None)
+
+
+@router.get("/logs/{int:log}/first-error", response=ErrorShape)
+def first_error(request: HttpRequest, log: int) -> ErrorShape:
+    """Where a log first went wrong."""
+    found = fetching.log(caller(request), log)
+    first = errors.first_error(found)
+    line_of_it, text = errors.line_of(found, first.row) if first.row is not None else (None, "")
+    return ErrorShape(line=line_of_it, text=text[:CUT], step=first.step)

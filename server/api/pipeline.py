@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Query, Router, Schema
 from ninja import Status as Answer
 
 from pipelines.projects import pipelines
@@ -13,6 +13,7 @@ from pipelines.spec.parser import parse
 from server import fetching
 from server.access import Act
 from server.api.callers import actor, caller
+from server.api.paging import Page, Paging, portion
 from server.api.shapes.words import Short, Why
 
 router = Router(tags=["Pipelines"])
@@ -46,6 +47,16 @@ class Version(Schema):
     text: str
     author: str
     message: str
+    created_at: datetime
+
+
+class LineOfVersion(Schema):
+    """`author` saved it; `restores` is the number of the version that it brought back."""
+
+    number: int
+    author: str
+    message: str
+    restores: int | None
     created_at: datetime
 
 
@@ -85,9 +96,26 @@ def pipeline(request: HttpRequest, project: str) -> PipelineShape:
     """Where a project's pipeline is, and the text of it that is kept here."""
     found = fetching.project(caller(request), project)
     newest = pipelines.current(found)
-    return PipelineShape(
-        source=SpecSource(found.spec_source), path=found.spec_path, version=_version(newest) if newest else None
-    )
+    kept = kept_version(newest) if newest else None
+    return PipelineShape(source=SpecSource(found.spec_source), path=found.spec_path, version=kept)
+
+
+@router.get(PIPELINE + "/versions", response=Page[LineOfVersion])
+def pipeline_versions(request: HttpRequest, project: str, paging: Query[Paging]) -> Page[LineOfVersion]:
+    """Every version of a project's pipeline that was kept here, newest first."""
+    rows = fetching.project(caller(request), project).spec_versions.defer("text").order_by("-number")
+    if (before := paging.before) is not None:
+        rows = rows.filter(number__lt=before)
+    return portion(list(rows[: paging.limit + 1]), paging, lambda one: one.number, _line)
+
+
+@router.get(PIPELINE + "/versions/{int:version}", response=Version)
+def pipeline_version(request: HttpRequest, project: str, version: int) -> Version:
+    """One version with its text."""
+    found = fetching.project(caller(request), project).spec_versions.filter(number=version).first()
+    if found is None:
+        raise Http404
+    return kept_version(found)
 
 
 @router.put(PIPELINE, response={201: Version})
@@ -96,7 +124,7 @@ def keep_pipeline(request: HttpRequest, project: str, given: Edit) -> Answer[Ver
     found = fetching.project(caller(request), project, Act.EDIT_PIPELINE)
     text = given.text.replace("\r\n", "\n")
     kept = pipelines.keep(found, text, actor(request), given.message.strip(), based_on=given.based_on)
-    return Answer(201, _version(kept))
+    return Answer(201, kept_version(kept))
 
 
 @router.post(PIPELINE + "/restore", response={201: Version})
@@ -107,7 +135,7 @@ def restore_pipeline(request: HttpRequest, project: str, given: Restore) -> Answ
         kept = pipelines.restore(found, given.number, actor(request), based_on=given.based_on)
     except SpecVersion.DoesNotExist as error:
         raise Http404 from error
-    return Answer(201, _version(kept))
+    return Answer(201, kept_version(kept))
 
 
 @router.post(PIPELINE + "/leave", response=PipelineShape)
@@ -131,5 +159,11 @@ def _problems(error: SpecError) -> list[ProblemShape]:
     ]
 
 
-def _version(row: SpecVersion) -> Version:
+def _line(row: SpecVersion) -> LineOfVersion:
+    return LineOfVersion(
+        number=row.number, author=row.author, message=row.message, restores=row.restores, created_at=row.created_at
+    )
+
+
+def kept_version(row: SpecVersion) -> Version:
     return Version(number=row.number, text=row.text, author=row.author, message=row.message, created_at=row.created_at)

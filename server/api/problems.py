@@ -16,18 +16,39 @@ from pipelines.deploys.locks import BadLock
 from pipelines.deploys.reasons import NoReason
 from pipelines.errors import LostRace, SystemFault, UserError
 from pipelines.finding.lines import Busy
+from pipelines.notifications.addresses import BadAddress
+from pipelines.notifications.lifecycle import BadRule
+from pipelines.projects.clone_urls import BadCloneUrl
+from pipelines.projects.lifecycle import BadProject
 from pipelines.projects.vault import BadSecret
+from pipelines.retention.rules import BadRule as BadRetention
 from pipelines.roster.lifecycle import NobodyThere
 from pipelines.runs.approvals import NotYours
 from pipelines.runs.receiving import BadRef
 from pipelines.schedules.lifecycle import BadSchedule
+from pipelines.screens.lifecycle import BadCode
 from pipelines.spec.cron import BadCron, BadTimeZone
 from pipelines.spec.errors import SpecError
 from pipelines.spec.parameters import BadParameters
 
 CONTENT_TYPE = "application/problem+json"
 UNSEEN = "there is nothing of that name or number, or you may not see it"
-_BAD_INPUT = (BadCron, BadLock, BadParameters, BadRef, BadSchedule, BadSecret, BadTimeZone, NoReason)
+_BAD_INPUT = (
+    BadAddress,
+    BadCloneUrl,
+    BadCode,
+    BadCron,
+    BadLock,
+    BadParameters,
+    BadProject,
+    BadRef,
+    BadRetention,
+    BadRule,
+    BadSchedule,
+    BadSecret,
+    BadTimeZone,
+    NoReason,
+)
 
 logger = logging.getLogger(__name__)
 

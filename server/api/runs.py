@@ -5,6 +5,7 @@ from ninja import Field, Query, Router, Schema
 from ninja import Status as Answer
 
 from pipelines.runs import asking, listing
+from pipelines.runs.commits import suspects
 from pipelines.runs.listing import Wanted
 from pipelines.runs.models import EventKind
 from pipelines.states.status import Status
@@ -16,7 +17,7 @@ from server.api.paging import Page, Paging, portion
 from server.api.shapes import runs as shapes
 from server.api.shapes.runs import RunShape, WholeRun
 from server.api.shapes.words import Ref, Short, Value
-from server.web import artifacts
+from server.downloads import artifacts
 
 router = Router(tags=["Runs"])
 RUN = "/projects/{slug:project}/runs/{int:number}"
@@ -27,6 +28,22 @@ class WantedRuns(Paging):
 
     ref: Ref = Field("", description="In full, or the name of a branch")
     status: Status | None = None
+    kind: EventKind | None = Field(None, description="What they were started by")
+    author: Short = ""
+
+
+class CommitShape(Schema):
+    sha: str
+    title: str
+    author: str
+
+
+class BroughtShape(Schema):
+    """`green` is the last run of the ref before it that succeeded; null without one: then only the run's own commit
+    is named."""
+
+    green: int | None
+    commits: list[CommitShape]
 
 
 class Start(Schema):
@@ -41,7 +58,9 @@ def runs(request: HttpRequest, project: str, wanted: Query[WantedRuns]) -> Page[
     """The runs of a project, newest first."""
     found = fetching.project(caller(request), project)
     ref = asking.full_ref(wanted.ref) if wanted.ref else ""
-    rows = listing.page(found, Wanted(ref, wanted.status or ""), wanted.before, wanted.limit + 1)
+    rows = listing.page(
+        found, Wanted(ref, wanted.status or "", wanted.kind or "", wanted.author), wanted.before, wanted.limit + 1
+    )
     return portion(rows, wanted, lambda run: run.number, shapes.run)
 
 
@@ -58,6 +77,14 @@ def start_run(request: HttpRequest, project: str, given: Start) -> Answer[RunSha
 def run(request: HttpRequest, project: str, number: int) -> WholeRun:
     """A run with its stages, their attempts, and what they left."""
     return shapes.whole_run(fetching.run(caller(request), project, number))
+
+
+@router.get(RUN + "/commits", response=BroughtShape)
+def run_commits(request: HttpRequest, project: str, number: int) -> BroughtShape:
+    """The commits since the branch was last green, newest first: what may have broken it."""
+    brought = suspects(fetching.run(caller(request), project, number))
+    commits = [CommitShape(sha=one.sha, title=one.title, author=one.author) for one in brought.commits]
+    return BroughtShape(green=brought.green, commits=commits)
 
 
 FILE = description.raw("application/octet-stream", "The file")

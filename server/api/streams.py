@@ -26,7 +26,7 @@ from server.api import description
 from server.api.callers import caller, name_of
 from server.live.entry import person_of
 from server.live.subjects import project_of_log
-from server.live.tail import LogGone, tails
+from server.live.tail import Frame, LogGone, tails
 from server.live.threads import in_thread
 
 router = Router(tags=["Logs"])
@@ -40,7 +40,6 @@ BEAT_SECONDS = 15.0  # without news: proxies end what is silent for long
 ACCESS_SECONDS = 60.0  # after so long it is asked again whether the caller may
 LIFE_SECONDS = 3600.0  # then a client comes again, from where it was
 MOST = 20  # streams of one caller in this process
-_OFFSET_BYTES = 8
 
 _open: Counter[str] = Counter()
 
@@ -101,7 +100,7 @@ async def _follow(request: HttpRequest, person: Person, log_id: int, start: int)
             del _open[name]
 
 
-async def _told(frames: AsyncIterator[bytes], start: int, may_still: partial[bool]) -> AsyncIterator[bytes]:
+async def _told(frames: AsyncIterator[Frame], start: int, may_still: partial[bool]) -> AsyncIterator[bytes]:
     """Events until the log is closed; comments while nothing comes. It ends early for who may no longer read."""
     text, began, asked = Text(start), time.monotonic(), time.monotonic()
     async for frame in _or_silence(frames):
@@ -112,15 +111,15 @@ async def _told(frames: AsyncIterator[bytes], start: int, may_still: partial[boo
             asked = now
             if not await in_thread(may_still):
                 return
-        if event := text.event(frame[_OFFSET_BYTES:]) if frame else b": still here\n\n":
+        if event := text.event(frame.data) if frame else b": still here\n\n":
             yield event
     if event := text.event(b"", final=True):
         yield event
 
 
-async def _or_silence(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+async def _or_silence(frames: AsyncIterator[Frame]) -> AsyncIterator[Frame | None]:
     """The frames, and None each time that nothing has come for BEAT_SECONDS."""
-    coming: asyncio.Future[bytes] | None = None
+    coming: asyncio.Future[Frame] | None = None
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(frames))

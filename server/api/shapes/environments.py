@@ -14,8 +14,8 @@ from pipelines.deploys.reads.previews import Preview
 from pipelines.deploys.reads.queries import Change
 from pipelines.deploys.reads.ways import Way
 from pipelines.states.status import Status
+from server import sentences
 from server.api.shapes.words import page
-from server.web import sentences
 
 
 class HostShape(Schema):

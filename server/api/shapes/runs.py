@@ -11,7 +11,7 @@ from pipelines.runs import queries, waiting
 from pipelines.runs.models import Artifact, Attempt, Run, Stage
 from pipelines.states.status import Status
 from server.api.shapes.words import page
-from server.web import fleets
+from server.reads import fleets
 
 
 class ArtifactShape(Schema):

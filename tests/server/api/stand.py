@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.utils import timezone
 
+from pipelines.notifications import lifecycle as notifications
+from pipelines.notifications.lifecycle import Wish
+from pipelines.outbox.models import Message
 from pipelines.people import tokens
 from pipelines.people.models import Scope
 from pipelines.probes import lifecycle as probes
@@ -16,10 +20,12 @@ from pipelines.roster import lifecycle as roster
 from pipelines.roster.models import Kind
 from pipelines.runs.models import Attempt, Run
 from pipelines.schedules import lifecycle as schedules
+from pipelines.screens import lifecycle as screens
 from tests.factories import (
     SPEC,
     configure,
     finish_stage,
+    join,
     make_deploy,
     make_environment,
     make_live,
@@ -68,9 +74,31 @@ def make_stand() -> Stand:
         "stage": "build",
         "test": report.results.get().test.key,
         "look": "host_keys",
+        "version": 1,
         "name": roster.register("box", 7, Kind.STAGE, ["linux"], "1").name,
+        **_names_of_people(project),
     }
     return Stand(project, run, attempt, names)
+
+
+def _names_of_people(project: Project) -> dict[str, object]:
+    """Whoever is let in, is told, or shows a key."""
+    Group.objects.create(name="outsiders")
+    recipient = notifications.add_recipient(project, "webhook", "https://hooks.example.org/in", "", "ana (#1)")
+    rule = notifications.add_rule(recipient, Wish(["run.failed"]), "ana (#1)")
+    notifications.send_test(recipient, "ana (#1)")
+    Message.objects.filter(target=recipient.pk).update(sent_at=timezone.now())
+    token, _ = tokens.machine(project, Role.VIEWER, "a script", [Scope.READ], None, by="ana (#1)")
+    return {
+        "member": join(make_person(), project, Role.VIEWER).pk,
+        "recipient": recipient.pk,
+        "rule": rule.pk,
+        "message": Message.objects.get(target=recipient.pk).pk,
+        "token": token.pk,
+        "screen": screens.pair(make_person(), "kitchen", "K7DM-X2PQ", None, by="ana (#1)").pk,
+        "probe_id": probes.ask(Questions.CLONE_URL, 0, "ana (#1)", {"url": "https://git.example.org/a"}).pk,
+        "kind": "repository",
+    }
 
 
 def make_people(project: Project) -> dict[str, User | None]:

@@ -115,6 +115,7 @@ def test_no_answer_holds_what_is_secret(stand: Stand, operator: Client) -> None:
     environment.inventory_secret = "AKIA-not-to-be-told"
     environment.save()
     secrets = [project.webhook_secret, project.secrets.get().value, "hunter2-hunter2", "no key at all", "AKIA-not"]
+    secrets += [project.recipients.get().signing_secret, "hooks.example.org/in"]
     described = operator.get("/api/v1/openapi.json").json()["paths"]
     answers = [_text(operator, path, stand) for path, methods in described.items() if "get" in methods]
     assert not [secret for secret in secrets for text in answers if secret in text]

@@ -100,7 +100,7 @@ async def test_a_stream_ends_with_the_right_to_read(
     stream = await open_stream(caller, attempt)
     assert await anext(stream) == b": still here\n\n"
     await revoke_all()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert {piece async for piece in stream} <= {b": still here\n\n"}
 
 
@@ -123,7 +123,7 @@ async def test_one_caller_has_so_many_streams_and_no_more(
 
 async def nobody_listens() -> None:
     """The test's client keeps answers in a circle; a server lets go of them, and cancels whoever has gone."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while streams._open:
             gc.collect()
             await asyncio.sleep(0.01)

@@ -27,18 +27,21 @@ ANYBODY = "stranger"
 
 @dataclass(frozen=True)
 class Op:
-    """The least caller who may, what they get, and what they send."""
+    """The least caller who may, what they get, and what they send; what those get who may not, where it is neither 404
+    for a stranger nor 403 for all others."""
 
     least: str
     status: int = 200
     body: Mapping[str, Any] | None = None
     query: str = ""
+    refused: int | None = None
 
 
 PROJECT = "/projects/{project}"
 RUN = PROJECT + "/runs/{number}"
 ENVIRONMENT = PROJECT + "/environments/{environment}"
 DEPLOY = PROJECT + "/deploys/{number}"
+RECIPIENT = PROJECT + "/recipients/{recipient}"
 EDIT = {"text": SPEC, "based_on": 1}
 # What a deploy or stage does not ask for is a conflict, told to those alone who might have said it.
 TABLE = {
@@ -57,11 +60,55 @@ TABLE = {
     "GET /audit/verification": Op("operator"),
     "POST /runners/{name}/drain": Op("operator", body={}),
     "POST /runners/{name}/undrain": Op("operator"),
+    "GET /wall": Op(ANYBODY),
+    "GET /screens": Op(ANYBODY),
+    "POST /screens": Op("owner", 201, {"code": "ABCD-2345"}, refused=403),
+    "DELETE /screens/{screen}": Op("operator", 204, refused=404),  # it is another person's
+    "GET /me/tokens": Op(ANYBODY),
+    "POST /me/tokens": Op(ANYBODY, 403, {"name": "x", "expires_at": None}),  # all of these come with a token
+    "DELETE /me/tokens/{token}": Op(ANYBODY, 404),
+    "GET /retention": Op("operator"),
+    "PUT /retention": Op("operator", body={"logs_days": 90}),
+    "GET /retention/preview": Op("operator", query="?logs_days=90"),
+    "POST /projects": Op("operator", 201, {"name": "new", "clone_url": "https://git.example.org/new.git"}),
+    "POST /looks/clone_url": Op("operator", 202, {"clone_url": "https://git.example.org/new.git"}),
+    "GET /looks/clone_url/{probe_id}": Op("operator"),
     f"GET {PROJECT}": Op("viewer"),
+    f"PATCH {PROJECT}": Op("owner", body={"default_branch": "trunk"}),
+    f"GET {PROJECT}/setup": Op("owner"),
+    f"POST {PROJECT}/setup/looks/{{kind}}": Op("owner", 202),
+    f"POST {PROJECT}/setup/keys": Op("owner", 404, {"scan": 1, "keys": ["SHA256:1"]}),
+    f"POST {PROJECT}/setup/pipeline": Op("maintainer", 409, {}),
+    f"GET {PROJECT}/members": Op("owner"),
+    f"GET {PROJECT}/teams": Op("owner"),
+    f"POST {PROJECT}/members": Op("owner", 201, {"team": "outsiders"}),
+    f"PATCH {PROJECT}/members/{{member}}": Op("owner", body={"role": "developer"}),
+    f"DELETE {PROJECT}/members/{{member}}": Op("owner", 204),
+    f"GET {PROJECT}/tokens": Op("owner"),
+    f"POST {PROJECT}/tokens": Op("owner", 201, {"name": "x", "role": "viewer", "expires_at": None}),
+    f"DELETE {PROJECT}/tokens/{{token}}": Op("owner", 204),
+    f"GET {PROJECT}/recipients": Op("maintainer"),
+    f"POST {PROJECT}/recipients": Op("maintainer", 201, {"kind": "slack", "address": "#shop"}),
+    f"GET {RECIPIENT}": Op("maintainer"),
+    f"DELETE {RECIPIENT}": Op("maintainer", 204),
+    f"POST {RECIPIENT}/secret": Op("maintainer"),
+    f"POST {RECIPIENT}/test": Op("maintainer", 202),
+    f"GET {RECIPIENT}/messages": Op("maintainer"),
+    f"POST {RECIPIENT}/messages/{{message}}/again": Op("maintainer", 202),
+    f"GET {PROJECT}/rules": Op("maintainer"),
+    f"POST {PROJECT}/rules": Op("maintainer", 422, {"recipient": 2**31 - 1, "topics": ["run.failed"]}),
+    f"PUT {PROJECT}/rules/{{rule}}": Op("maintainer", 422, {"recipient": 2**31 - 1, "topics": ["run.failed"]}),
+    f"DELETE {PROJECT}/rules/{{rule}}": Op("maintainer", 204),
+    f"GET {PROJECT}/retention": Op("owner"),
+    f"PUT {PROJECT}/retention": Op("owner", body={"logs_days": 90}),
+    f"GET {PROJECT}/retention/preview": Op("owner", query="?logs_days=90"),
+    f"GET {PROJECT}/trends": Op("viewer"),
+    f"GET {ENVIRONMENT}/delivery": Op("viewer"),
     f"GET {PROJECT}/runs": Op("viewer"),
     f"POST {PROJECT}/runs": Op("developer", 201, {}),
     f"GET {RUN}": Op("viewer"),
     f"GET {RUN}/tests": Op("viewer"),
+    f"GET {RUN}/commits": Op("viewer"),
     f"GET {PROJECT}/tests": Op("viewer"),
     f"GET {PROJECT}/tests/{{test}}": Op("viewer"),
     f"POST {RUN}/cancel": Op("developer"),
@@ -73,6 +120,7 @@ TABLE = {
     "GET /logs/{log}": Op("viewer"),
     "GET /logs/{log}.txt": Op("viewer"),
     "GET /logs/{log}/find": Op("viewer", query="?q=one"),
+    "GET /logs/{log}/first-error": Op("viewer"),
     "GET /logs/{log}/events": Op("viewer"),
     f"GET {PROJECT}/events": Op("viewer"),
     f"GET {PROJECT}/events/{{event}}": Op("viewer"),
@@ -83,6 +131,11 @@ TABLE = {
     f"DELETE {PROJECT}/schedules/{{schedule}}": Op("maintainer", 204),
     f"GET {PROJECT}/pipeline": Op("viewer"),
     f"PUT {PROJECT}/pipeline": Op("maintainer", 201, EDIT),
+    f"GET {PROJECT}/pipeline/versions": Op("viewer"),
+    f"GET {PROJECT}/pipeline/versions/{{version}}": Op("viewer"),
+    f"GET {PROJECT}/badges": Op("viewer"),
+    f"PUT {PROJECT}/badges": Op("owner", body={"is_public": True}),
+    f"POST {PROJECT}/badges/key": Op("owner"),
     f"POST {PROJECT}/pipeline/restore": Op("maintainer", 201, {"number": 1, "based_on": 1}),
     f"POST {PROJECT}/pipeline/leave": Op("maintainer"),
     f"GET {PROJECT}/secrets": Op("owner"),
@@ -132,6 +185,9 @@ OF_PEOPLE = (
     f"POST {DEPLOY}/refuse",
     f"POST {DEPLOY}/override",
     f"POST {ENVIRONMENT}/hosts/keys",
+    f"POST {PROJECT}/setup/keys",
+    f"POST {PROJECT}/tokens",
+    "POST /screens",
 )
 OPEN = {"openapi.json", ""}  # the description, and what there is none of
 
@@ -204,7 +260,7 @@ def _differences(stand: Stand, clients: Mapping[str, Client], instead: Mapping[s
 def _expected(op: Op, who: str) -> int:
     if CALLERS.index(who) >= CALLERS.index(op.least):
         return op.status
-    return 403 if who != "stranger" or op.least == "operator" else 404
+    return op.refused or (403 if who != "stranger" or op.least == "operator" else 404)
 
 
 def _ask(client: Client, stand: Stand, name: str) -> int:

@@ -25,7 +25,10 @@ class Work:
 
 
 def of_runners(names: Collection[str], visible: Collection[int]) -> Mapping[str, Work]:
-    """Runner's name → its work, of those that have some; four queries. `visible`: ids of the projects to be named."""
+    """Runner's name → its work, of those that have some; four queries. `visible`: ids of the projects to be named.
+
+    Nothing that has ended is performed: said as well, as the indexes are of what has not.
+    """
     held = ~Q(owner="") & Q(owner__in=names) & ~leases.expired()
     return {
         owner: Work(words, url, since) if project in visible else Work(_unseen(words), "", since)
@@ -45,13 +48,14 @@ def _stages(held: Q) -> _Found:
 
 
 def _plans(held: Q) -> _Found:
-    for run in Run.objects.filter(held, status=Status.QUEUED).select_related("project"):
+    for run in Run.objects.filter(held, status=Status.QUEUED, finished_at=None).select_related("project"):
         page = reverse("run", args=[run.project.name, run.number])
         yield run.owner, run.project_id, f"plan of {run}", page, run.created_at
 
 
 def _deploys(held: Q) -> _Found:
-    for row in Deploy.objects.filter(held, status=Status.RUNNING).select_related("environment__project"):
+    rows = Deploy.objects.filter(held, status=Status.RUNNING, finished_at=None)
+    for row in rows.select_related("environment__project"):
         project = row.environment.project
         page = reverse("deploy", args=[project.name, row.number])
         yield row.owner, project.pk, f"{row.kind} {row.number} of {project}", page, row.started_at

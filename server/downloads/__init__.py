@@ -1,0 +1,1 @@
+"""What is sent piece by piece, to browsers and to programs: logs, artifacts, the audit."""
