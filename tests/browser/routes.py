@@ -24,7 +24,7 @@ from tests.browser.visitor import Visitor
 # What these answer depends on where one comes from: they lead elsewhere, or are there only halfway through a form.
 LEADS_ON = {"github_login", "github_callback", "mfa_authenticate", "account_login", "login", "setup"}
 LEADS_ON |= {"openid_connect_login", "openid_connect_callback"}
-LEADS_ON |= {"mfa_deactivate_totp", "mfa_view_recovery_codes"}  # of who has a second factor: see test_pages
+LEADS_ON |= {"mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_remove_webauthn"}  # of who has a second factor
 NO_PAGES = {"calendar", "project-reached"}  # a file under a secret address, and a part of a page
 
 
@@ -81,6 +81,8 @@ def _arguments() -> dict[str, dict[str, object]]:
         "artifact_id": artifact.pk,
         "event_id": Event.objects.filter(project=shop).latest("pk").pk,
         "form": "csv",
+        "uidb64": "MQ",
+        "token": "long-gone",
         "key": case.key,
     }
     tried = probes.ask(Kind.CLONE_URL, 0, "ana (#1)", {"url": shop.clone_url})

@@ -31,7 +31,7 @@ def test_take_pictures(theme: str, visitor_of: Visit) -> None:
         visitor.page.set_viewport_size(window)
         visitor.open(paths[page])
         if visitor.page.locator("#wire").count():
-            visitor.page.locator("#wire", has_text="Live").wait_for(timeout=30_000)
+            visitor.page.locator("#wire", has_text="Live").wait_for(timeout=60_000)
         picture = FOLDER / f"{page.replace(' ', '-')}{suffix}-{theme}.png"
         visitor.page.screenshot(path=picture)
         _shrink(picture)

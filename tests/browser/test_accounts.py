@@ -4,6 +4,9 @@ import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.auth.tokens import default_token_generator
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
@@ -94,4 +97,22 @@ def test_who_is_locked_reads_when_it_ends(visitor_of: Visit) -> None:
     visitor.page.get_by_role("heading", name="Too many tries").wait_for()
     is_sound(visitor)
     visitor.expects("429")
+    assert visitor.complaints == []
+
+
+def test_a_new_password_is_set_by_the_link_of_a_letter(visitor_of: Visit) -> None:
+    ada = make_person("ada", password=PASSWORD, project=make_project())
+    name = urlsafe_base64_encode(force_bytes(ada.pk))
+    visitor = visitor_of(viewport={"width": 360, "height": 740})
+    page = visitor.page
+    visitor.open(f"/sign-in/new-password/{name}/{default_token_generator.make_token(ada)}/")
+    is_sound(visitor)
+    page.get_by_label("New password", exact=True).fill("staple battery wrong horse")
+    page.get_by_label("New password confirmation").fill("staple battery wrong horse")
+    page.get_by_role("button", name="Set the password").click()
+    page.get_by_role("alert").filter(has_text="Your password is new").wait_for()
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill("staple battery wrong horse")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Projects").first.wait_for()
     assert visitor.complaints == []

@@ -12,8 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, expect, sync_playwright
 
+PATIENCE_MS = 60_000  # on a machine that others use
+expect.set_options(timeout=PATIENCE_MS)
 _NAMES = ("chromium", "google-chrome")
 _QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 _ARGUMENTS = [*_QUIET, "--disable-sync", "--no-first-run"]
@@ -121,7 +123,7 @@ class Visitor:
 def visit(browser: Browser, url: str, **window: Any) -> Visitor:
     """A window of its own, of 1440 × 900 unless `window` (options of a Playwright context) says otherwise."""
     context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **window})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(_TELL_REFUSALS)
     made = Visitor(url, context, context.new_page())
     context.on("console", lambda message: _note(made, message))

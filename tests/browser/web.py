@@ -13,7 +13,7 @@ from django.db import connections
 
 from tests.lab.ground import free_port
 
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Web:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=10) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -64,6 +64,8 @@ def works(stage: Scene, request: pytest.FixtureRequest, busybox_image: str, pyth
 
 
 def _complaints(works: Works) -> str:
-    """Without the pages that were asked for before they were there."""
+    """Without the pages that were asked for before they were there; nothing once the scene is gone."""
+    if not works.scene.server.state.exists():
+        return ""
     lines = works.scene.server.log[works.log_from :].splitlines()
     return "\n".join([line for line in lines if "django.request: Not Found" not in line][-200:])

@@ -78,9 +78,7 @@ def test_a_webhook_needs_no_redis_and_its_run_starts_when_redis_is_back(
     works.push(SPEC)
     took_seconds = time.monotonic() - began
     assert works.repository.deliveries[0].status == 202
-    assert (
-        took_seconds < 10
-    )  # git's own time and a loaded machine included; a client that waits for Redis takes minutes
+    assert took_seconds < 60  # a client that waits for Redis takes minutes
     assert works.page(1).title.startswith("queued")
     bring_back(redis)
     works.ends(1, "succeeded")

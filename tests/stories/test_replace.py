@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_rollback_during_the_watch_ends_the_new_machines_and_starts_none(estat
         watched = bring(estate.environment, new)
         for _ in range(2):
             assert (watched.status, watched.waits_for) == (Status.BLOCKED, Waits.WATCH), text_of(watched)
-            Deploy.objects.filter(pk=watched.pk).update(waits_until=timezone.now())
+            Deploy.objects.filter(pk=watched.pk).update(waits_until=timezone.now() - timedelta(seconds=1))
             waits.wake()
             watched = perform(watched)
         assert text_of(watched).count("web-1: 0 connections open after") <= 1

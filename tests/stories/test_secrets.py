@@ -52,14 +52,15 @@ def _heard(browser: Browser, page: str) -> str:
     """The log as the page's WebSocket gives it, from its first byte to its end."""
     number = re.search(r'data-log="(\d+)"', page)
     assert number is not None
-    address = f"{browser.url.replace('http', 'ws', 1)}/ws/logs/{number[1]}/?from=0"
+    address = f"{browser.url.replace('http', 'ws', 1)}/ws/live/"
     headers = {"Cookie": browser.cookie_header()}
     heard = bytearray()
     with connect(address, additional_headers=headers, origin=Origin(browser.url), open_timeout=60) as socket:
+        socket.send(json.dumps({"log": int(number[1]), "from": 0}))
         for message in socket:
             if isinstance(message, bytes):
-                assert int.from_bytes(message[:8]) == len(heard)
-                heard += message[8:]
+                assert int.from_bytes(message[8:16]) == len(heard)
+                heard += message[16:]
             elif json.loads(message).get("closed"):
                 break
     return heard.decode()

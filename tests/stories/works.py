@@ -121,6 +121,19 @@ class Works:
         found = self.scene.here.engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
         return [str(one.id) for one in found if f"SLIPWAY_PROJECT={self.name}" in one.attrs["Config"]["Env"]]
 
+    def inside(self, run: int, stage: str, command: str) -> None:
+        """Run a shell command in the container of a stage, once that is there."""
+        marks = {f"SLIPWAY_PROJECT={self.name}", f"SLIPWAY_RUN={run}", f"SLIPWAY_STAGE={stage}"}
+
+        def ran() -> bool:
+            found = self.scene.here.engine.containers.list(
+                filters={"label": f"{SERVER_LABEL}={self.scene.here.name}"}, ignore_removed=True
+            )
+            there = [one for one in found if marks.issubset(one.attrs["Config"]["Env"])]
+            return bool(there) and there[0].exec_run(["sh", "-c", command]).exit_code == 0
+
+        until(f"{command} in {stage} of run {run}", ran)
+
     def containers_made_since(self, moment: int) -> list[str]:
         """Names of the containers that the server has made since (seconds of the clock), in any project."""
         wanted = {"type": "container", "event": "create", "label": f"{SERVER_LABEL}={self.scene.here.name}"}
