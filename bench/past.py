@@ -165,7 +165,7 @@ def _value(
     if model is Transition and field.name == "subject_id":
         cases = " ".join(f"WHEN '{one.machine.name}' THEN {spans[one]}" for one in _OF_LEDGER)
         return f"{column} + {by['n']} * CASE base.subject_kind {cases} ELSE 0 END"
-    if field.name == "number" and model in counts:
+    if field.name in ("number", "since") and model in counts:
         return f"{column} + {by['k']} * {counts[model]}"
     if field.unique or field.name == "delivery_id":
         return f"{column} || '-' || {by['n']}"

@@ -107,7 +107,7 @@ def _in_groups(directory: Path) -> list[Measured]:
 
 
 def _measured(name: str, shop: Storefront, act: Callable[[], object]) -> Measured:
-    with users(shop.proxy.url) as seen:
+    with users(shop.proxy.url, 200) as seen:
         began = time.monotonic()
         act()
         took = time.monotonic() - began

@@ -1,6 +1,8 @@
 """Every "may they": nothing else decides who sees or does what."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -10,8 +12,10 @@ from django.http import Http404
 
 from pipelines.audit import actors
 from pipelines.deploys.models import Environment
+from pipelines.people import tokens
 from pipelines.people.models import Scope, Token
 from pipelines.projects.models import Member, Project, Role
+from pipelines.screens import lifecycle as screens
 from pipelines.screens.models import Screen
 
 
@@ -25,6 +29,7 @@ class Bearer:
 Visitor = User | AnonymousUser  # who comes with a browser
 Person = Visitor | Bearer
 
+WHY_NO_SCREEN = "to pair a screen takes the role owner in a project that it shows"
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
@@ -130,14 +135,34 @@ def own_projects(person: Visitor) -> QuerySet[Project]:
     return Project.objects.filter(members__team__in=person.groups.all()).distinct()
 
 
-def administered_projects(person: Visitor) -> QuerySet[Project]:
-    """The projects that a person owns; of an operator, all."""
+def administered_projects(person: Person) -> QuerySet[Project]:
+    """The projects that a person owns; of an operator, all. Of a token those that it is for, if it is to administer."""
+    if isinstance(person, Bearer):
+        return _administered_with(person.token)
     if is_operator(person):
         return Project.objects.all()
     if not person.is_authenticated or not person.is_active:
         return Project.objects.none()
     owned = Project.objects.filter(members__team__in=person.groups.all(), members__role=Role.OWNER)
     return owned.distinct()
+
+
+def _administered_with(token: Token) -> QuerySet[Project]:
+    """Nothing for machines: what a screen shows is answered for by a person."""
+    if token.person is None or Scope.ADMINISTER not in token.scopes:
+        return Project.objects.none()
+    owned = administered_projects(token.person)
+    return owned if token.project_id is None else owned.filter(pk=token.project_id)
+
+
+def screens_of(person: Person) -> QuerySet[Screen]:
+    """Those that a person has paired, of operators all. A token of one project sees none: they name others."""
+    if is_operator(person):
+        return screens.listed()
+    if not isinstance(person, Bearer):
+        return screens.listed().filter(person=account(person))
+    is_free = person.token.project_id is None
+    return screens.listed().filter(person=person.token.person) if is_free else Screen.objects.none()
 
 
 def projects_on(screen: Screen) -> QuerySet[Project]:
@@ -221,6 +246,47 @@ def _acts_of_token(token: Token, project: Project) -> frozenset[Act]:
 
 def _acts_of_role(role: Role | None) -> frozenset[Act]:
     return frozenset(act for act in Act if role is not None and _RANK[role] >= _RANK[_LEAST[act]])
+
+
+def own_tokens(person: Person) -> QuerySet[Token]:
+    """A person's own. A token sees itself alone: what else its person has made is no affair of who has found it."""
+    if isinstance(person, Bearer):
+        return Token.objects.filter(pk=person.token.pk)
+    return tokens.of_person(account(person))
+
+
+def require_scope(person: Person, scope: Scope, act: str) -> None:
+    """For what is no affair of a project. Raises PermissionDenied for a token that was not made for it."""
+    if isinstance(person, Bearer) and scope not in person.token.scopes:
+        raise PermissionDenied(f"to {act} takes a token with the scope {scope.value}")
+
+
+def require_unbound(person: Person, act: str) -> None:
+    """Raises PermissionDenied for a token of one project."""
+    if isinstance(person, Bearer) and person.token.project_id is not None:
+        raise PermissionDenied(f"to {act} takes a token that is not bound to one project")
+
+
+def require_presence(person: Person) -> User:
+    """Who makes a token for themselves; raises PermissionDenied for a token: whoever has found one would have another
+    that outlives it."""
+    if isinstance(person, Bearer):
+        raise PermissionDenied("a token makes none for its person: sign in, and make it on your account's page")
+    return account(person)
+
+
+def require_less(person: Person, scopes: Collection[Scope], expires_at: datetime | None) -> None:
+    """Of a machine's token that somebody makes by their own: it may no more and lasts no longer. Raises
+    PermissionDenied for what goes beyond, and for machines, whose tokens nobody would answer for."""
+    if not isinstance(person, Bearer):
+        return
+    token = person.token
+    if token.person is None:
+        raise PermissionDenied("to make a token takes a person: a machine's token makes none")
+    if beyond := [scope.value for scope in scopes if scope not in token.scopes]:
+        raise PermissionDenied(f"a token makes none that may more than itself: it lacks the scope {', '.join(beyond)}")
+    if token.expires_at is not None and (expires_at is None or expires_at > token.expires_at):
+        raise PermissionDenied(f"a token makes none that lasts longer than itself: until {token.expires_at:%Y-%m-%d}")
 
 
 def least_role(act: Act) -> Role:

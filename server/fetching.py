@@ -40,10 +40,10 @@ def release(person: Person, name: str, number: int, act: Act = Act.VIEW) -> Rele
 
 def environment(person: Person, project_name: str, name: str, act: Act = Act.VIEW) -> Environment:
     """As `project`."""
-    found = project(person, project_name, act).environments.select_related(
-        "project", "current__run", "credential", "after", "approver_team"
+    places = project(person, project_name, act).environments  # which know their project already
+    environment = (
+        places.select_related("current__run", "credential", "after", "approver_team").filter(name=name).first()
     )
-    environment = found.filter(name=name).first()
     if environment is None:
         raise Http404
     return environment

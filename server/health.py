@@ -2,9 +2,11 @@
 
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
@@ -16,6 +18,9 @@ from pipelines.projects.secrets import decrypt, encrypt
 from server.live import reach
 
 REDIS_SECONDS = 2.0
+FOUND_SECONDS = 5
+_FOUND = "readiness"
+_LOOKING = threading.Lock()
 
 _logger = logging.getLogger(__name__)
 
@@ -28,8 +33,11 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when all is there, 503 else; in JSON, what is and what is not. Why stands in the server's own log."""
-    found = {name: _tried(name, check) for name, check in _CHECKS.items()}
+    """200 when all is there, 503 else; in JSON, what is and what is not. Why stands in the server's own log.
+
+    Anybody may ask, but what is found is told for some seconds, so that nobody makes the server write by asking.
+    """
+    found = _findings()
     is_ready = all(said == "ok" for said in found.values())
     response = JsonResponse({"ready": is_ready, "checks": found}, status=200 if is_ready else 503)
     response["Cache-Control"] = "no-store"
@@ -37,18 +45,29 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 class NotReady(Exception):
-    """Something that the server needs is not there; the text says what to do."""
+    """Something that the server needs is not there; the text says what to do, to those who read the log."""
+
+
+def _findings() -> dict[str, str]:
+    """Looked for by one at a time; the others are told the same."""
+    with _LOOKING:
+        found: dict[str, str] | None = cache.get(_FOUND)
+        if found is None:
+            found = {name: _tried(name, check) for name, check in _CHECKS.items()}
+            cache.set(_FOUND, found, FOUND_SECONDS)
+    return found
 
 
 def _tried(name: str, check: Callable[[], None]) -> str:
     try:
         check()
     except NotReady as error:
-        return str(error)
+        _logger.warning("not ready: %s", error)
     except Exception:
         _logger.exception("not ready: %s", name)
-        return f"{_WORDS[name]}; the server's log says why"
-    return "ok"
+    else:
+        return "ok"
+    return f"{_WORDS[name]}; the server's log says why"
 
 
 def _ask_database() -> None:
@@ -58,8 +77,7 @@ def _ask_database() -> None:
 
 def _ask_redis() -> None:
     if why := reach.answers(REDIS_SECONDS):
-        _logger.warning("not ready: Redis does not answer: %s", why)
-        raise NotReady("Redis does not answer: nothing is lost, but work waits for the reconciler and pages for a look")
+        raise NotReady(f"Redis does not answer, so work waits for the reconciler and pages for a look: {why}")
 
 
 def _write_to_storage() -> None:
@@ -100,6 +118,6 @@ _WORDS = {
     "database": "the database does not answer",
     "redis": "Redis does not answer",
     "storage": "the storage cannot be written",
-    "migrations": "the database's migrations cannot be read",
-    "keys": "the keys cannot be used",
+    "migrations": "the database is not of this version",
+    "keys": "the keys cannot be used, or not at the next start",
 }

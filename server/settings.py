@@ -82,7 +82,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "servestatic.runserver_nostatic",
     "django.contrib.staticfiles",
     "channels",
     "django_rq",
@@ -113,13 +112,14 @@ INSTALLED_APPS = [
     "pipelines.deploys",
     "pipelines.retention",
     "pipelines.feeds",
+    "pipelines.tallies",
     "runners",
     "server",
 ]
 
 MIDDLEWARE = [
+    "server.api.strays.problems_for_programs",
     "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -149,6 +149,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "server.web.templatetags.hostlines",
                 "server.web.templatetags.soon",
                 "server.web.templatetags.codehost",
+                "server.web.templatetags.project_tabs",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -206,7 +207,8 @@ _oidc_secret = keys.given(env.str("OIDC_CLIENT_SECRET", ""), env.str("OIDC_CLIEN
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 ACCOUNT_ADAPTER = "server.web.signing.adapters.Accounts"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_REAUTHENTICATION_TIMEOUT, PASSWORD_RESET_TIMEOUT = 600, 1800
+ACCOUNT_RATE_LIMITS = {"reset_password": "10/h/ip,3/h/key"}  # letters with a link, per address of either kind
 SOCIALACCOUNT_ADAPTER = "server.web.signing.adapters.CodeHost"
 SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
 SLIPWAY_GITHUB_API: str = env.str("GITHUB_API", "https://api.github.com").rstrip("/")
@@ -214,7 +216,7 @@ SOCIALACCOUNT_PROVIDERS = providers.github(
     SLIPWAY_GITHUB_API, SLIPWAY_GITHUB_CLIENT_ID, SLIPWAY_GITHUB_CLIENT_SECRET, SLIPWAY_GITHUB_ORGANISATIONS
 ) | providers.oidc(SLIPWAY_OIDC_URL, SLIPWAY_OIDC_NAME, env.str("OIDC_CLIENT_ID", ""), _oidc_secret)
 MFA_ADAPTER = "server.web.signing.adapters.SecondFactor"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # clocks of telephones go wrong
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 AXES_HANDLER = "server.web.signing.locks.Handler"
@@ -333,6 +335,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
+FORMAT_MODULE_PATH = "server.formats"
 
 LOGGING: dict[str, Any] = {
     "version": 1,

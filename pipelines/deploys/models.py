@@ -213,6 +213,10 @@ class Deploy(Stateful, Leased):
         indexes = [
             models.Index(fields=["environment", "-id"]),
             models.Index(fields=["status"], name="deploy_unfinished", condition=models.Q(finished_at=None)),
+            models.Index(fields=["environment"], name="deploy_unfinished_there", condition=models.Q(finished_at=None)),
+            models.Index(fields=["environment", "-fence"], name="deploy_by_fence"),
+            models.Index(fields=["environment", "release", "status"], name="deploy_of_release"),
+            models.Index(fields=["environment", "status", "-finished_at"], name="deploy_by_end"),
         ]
 
     def __str__(self) -> str:

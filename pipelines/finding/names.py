@@ -38,7 +38,8 @@ def runs(ids: Sequence[int], text: str, limit: int, back: int = LOOK_BACK) -> li
         numbered = list(_shown(Run.objects.filter(project__in=ids, number=int(number)))[:limit])
         if numbered or text.startswith("#"):
             return numbered
-    return list(_shown(_recent(ids, back).filter(Q(title__icontains=text) | Q(ref__icontains=text)))[:limit])
+    alike = _recent(ids, back).filter(Q(title__icontains=text) | Q(ref__icontains=text)).order_by("-pk")
+    return list(_shown(Run.objects.filter(pk__in=list(alike.values_list("pk", flat=True)[:limit]))))
 
 
 def commits(ids: Sequence[int], text: str, limit: int, back: int = LOOK_BACK) -> list[Run]:

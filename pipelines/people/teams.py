@@ -24,6 +24,14 @@ def outside(project: Project) -> QuerySet[Group]:
     return Group.objects.exclude(memberships__project=project).order_by("name")
 
 
+def named(project: Project, name: str) -> Group:
+    """The team of that name, to be let in. Raises BadMember where there is none that has no role there yet."""
+    team = outside(project).filter(name=name).first()
+    if team is None:
+        raise BadMember(f"there is no team {name[:60]!r} that has no role here yet")
+    return team
+
+
 def add(project: Project, team: Group, role: Role, *, by: str, address: str = "") -> Member:
     """Raises BadMember for a team that has a role there already."""
     try:

@@ -34,6 +34,7 @@ class Group(models.Model):
     entries = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        verbose_name = "concurrency group"
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="group_once")]
 
     def __str__(self) -> str:

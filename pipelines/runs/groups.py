@@ -66,14 +66,14 @@ def stages_ahead(keys: Iterable[Key]) -> dict[int, int]:
 
 def superseded_runs(keys: Iterable[Key] | None = None) -> dict[int, int]:
     """Id of each run that a later one of its group sends away → that one's number; None: in every group there is."""
-    asking = Run.objects.filter(status=Status.RUNNING).exclude(group="").exclude(group_cancel="none")
+    asking = Run.objects.filter(status=Status.RUNNING, finished_at=None).exclude(group="").exclude(group_cancel="none")
     keys = set(asking.values_list("project_id", "group")) if keys is None else keys
     return _gone(runs_in(keys))
 
 
 def superseded_stages(keys: Iterable[Key] | None = None) -> dict[int, int]:
     """As `superseded_runs`, of stages. Also what waits for its needs or for people goes."""
-    asking = Stage.objects.filter(status__in=[Status.QUEUED, Status.RUNNING]).exclude(group="")
+    asking = Stage.objects.filter(status__in=[Status.QUEUED, Status.RUNNING], finished_at=None).exclude(group="")
     asking = asking.exclude(group_cancel="none")
     keys = set(asking.values_list("run__project_id", "group")) if keys is None else keys
     return _gone(stages_in(keys, blocked=True))
@@ -85,7 +85,7 @@ def runs_in(keys: Iterable[Key]) -> Mapping[Key, list[Member]]:
     wanted = set(keys)
     # Of those not yet in, who has nothing that could begin (it waits for people) keeps no place.
     comes = Stage.objects.filter(run=OuterRef("pk"), status__in=[Status.QUEUED, Status.RUNNING])
-    rows = _of(Run.objects.filter(status=Status.RUNNING), "project_id", wanted)
+    rows = _of(Run.objects.filter(status=Status.RUNNING, finished_at=None), "project_id", wanted)
     rows = rows.filter(Q(entered_at__isnull=False) | Exists(comes))
     for project, group, pk, number, since, limit, cancel, entered in rows.values_list(*_RUN_FIELDS):
         if (project, group) in wanted:
@@ -99,7 +99,7 @@ def stages_in(keys: Iterable[Key], *, blocked: bool = False) -> Mapping[Key, lis
     days."""
     statuses = [Status.PENDING, Status.QUEUED, Status.RUNNING, *([Status.BLOCKED] if blocked else [])]
     wanted = set(keys)
-    present = Stage.objects.filter(_PRESENT, status__in=statuses, run__status=Status.RUNNING)
+    present = Stage.objects.filter(_PRESENT, status__in=statuses, finished_at=None, run__status=Status.RUNNING)
     found: dict[Key, list[Member]] = defaultdict(list)
     rows = _of(present, "run__project_id", wanted).values_list(*_STAGE_FIELDS)
     for project, group, pk, number, since, position, limit, cancel, status in rows:

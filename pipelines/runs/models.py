@@ -111,6 +111,10 @@ class Run(Stateful, Leased, Grouped):
             models.Index(fields=["project", "ref", "sha"]),
             models.Index(fields=["project", "created_at"], name="run_by_time"),
             models.Index(fields=["status"], name="run_unfinished", condition=models.Q(finished_at=None)),
+            models.Index(fields=["status", "finished_at"], name="run_by_end"),
+            # Searches look through the newest: these are a tenth of the rows. One index of all would be too wide.
+            models.Index(fields=["id", "project", "title", "ref"], name="run_titles"),
+            models.Index(fields=["id", "project", "author", "sha"], name="run_authors"),
             models.Index(
                 fields=["project", "group"],
                 name="run_in_group",

@@ -12,16 +12,18 @@ from django.db.models.functions import Concat, RowNumber
 from pipelines.projects.models import Project
 from pipelines.runs.approvals import answers_of
 from pipelines.runs.models import Artifact, Attempt, Event, Outcome, Run, Stage
+from pipelines.runs.standing import by_commit
 from pipelines.spec.model import ParameterSpec
 from pipelines.states.models import Transition
 from pipelines.states.status import BAD, FINAL, Status
 
 # What no list shows, and a row of which can be large.
 LARGE = ("message", "parameters", "only", "spec_sources", "problems", "deploy_spec", "asks")
-_BRIEF = ("number", "status", "reason", "started_at", "finished_at", "title", "author", "sha")
+_BRIEF = ("number", "status", "reason", "started_at", "finished_at", "title", "author", "sha", "since")
 _SECRETS = ("project__webhook_secret", "project__code_host_token", "project__deploy_key")
 _STRIDE = 2_000  # events looked through at first for a page of them; then ten times as many, and so on
 LOOK_BACK = 300  # runs of a project among which the newest of a branch are looked for
+_AT_FIRST = 60  # of them, which are enough for most projects
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Brief:
     title: str
     author: str
     sha: str
+    since: int
 
     @property
     def took_seconds(self) -> float | None:
@@ -61,8 +64,9 @@ class Line:
 
     @property
     def verdict(self) -> Brief | None:
-        """The newest run that has ended on its own account: a cancelled one says nothing of the code."""
-        told = [run for run in self.runs if run.status in FINAL and run.status != Status.CANCELLED]
+        """Of the newest commit that has one, by a run that ended on its own account: a cancelled one says nothing of
+        the code, nor does a rerun of an older commit say how the branch stands."""
+        told = [run for run in by_commit(self.runs) if run.status in FINAL and run.status != Status.CANCELLED]
         return told[-1] if told else None
 
     @property
@@ -73,7 +77,7 @@ class Line:
     def broken_since(self) -> Brief | None:
         """The first of the bad runs in a row at the end; None when the branch is not broken."""
         since = None
-        for run in reversed(self.runs):
+        for run in reversed(by_commit(self.runs)):
             if run.status == Status.SUCCEEDED:
                 break
             since = run if run.status in BAD else since
@@ -94,17 +98,25 @@ class Line:
 
 def lines(projects: Collection[Project], length: int = 20) -> Mapping[int, Line]:
     """Project id → the newest runs of its default branch, in two queries for all projects."""
+    found: dict[int, list[Brief]] = defaultdict(list)
+    _look_for_lines(projects, length, _AT_FIRST, found)
+    short = [one for one in projects if len(found[one.pk]) < length and one.next_run_number - 1 > _AT_FIRST]
+    if short:
+        _look_for_lines(short, length, LOOK_BACK, found)
+    return {project.pk: Line(found[project.pk]) for project in projects}
+
+
+def _look_for_lines(projects: Collection[Project], length: int, back: int, found: dict[int, list[Brief]]) -> None:
     default_ref = Concat(Value("refs/heads/"), F("project__default_branch"), output_field=CharField())
     ranked = (
-        Run.objects.filter(project__in=projects, ref=default_ref, number__gte=F("project__next_run_number") - LOOK_BACK)
+        Run.objects.filter(project__in=projects, ref=default_ref, number__gte=F("project__next_run_number") - back)
         .annotate(place=Window(RowNumber(), partition_by=F("project"), order_by=F("number").desc()))
         .filter(place__lte=length)
         .values("pk")  # ranked alone: the rows are wide
     )
-    found: dict[int, list[Brief]] = defaultdict(list)
+    found.update((project.pk, []) for project in projects)
     for project, *row in Run.objects.filter(pk__in=ranked).order_by("number").values_list("project", *_BRIEF):
         found[project].append(Brief(*row))
-    return {project.pk: Line(found[project.pk]) for project in projects}
 
 
 def running(projects: Iterable[Project], limit: int = 30) -> list[Run]:

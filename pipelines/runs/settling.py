@@ -50,7 +50,7 @@ def unsettled() -> list[int]:
     """Ids of running runs of which something is due: whoever should have settled them has died before."""
     standing: dict[int, list[flow.Standing]] = defaultdict(list)
     stopped: set[int] = set()
-    running = Stage.objects.filter(run__status=Status.RUNNING)
+    running = Stage.objects.filter(run__status=Status.RUNNING, run__finished_at=None)
     for run_id, asked_at, *stage in running.values_list("run", "run__cancel_requested_at", *_STANDING):
         standing[run_id].append(flow.Standing(*stage))
         if asked_at is not None and stage[1] in WAITING:

@@ -16,6 +16,8 @@ from pipelines.projects.models import Project
 from pipelines.runs.models import Run, Stage
 from pipelines.states.status import BAD, Status
 
+# How long a look is, and of which stretches it is made: days.
+SPANS = {"month": (30, 1), "quarter": (91, 7), "year": (364, 7)}
 READ = 5_000  # runs of a project, the newest: what is older is left out, and `Look.back_to` says so
 # (parts, of) of a whole: the median and what nine of ten do not exceed.
 _MEDIAN, _NINE = (1, 2), (9, 10)
@@ -72,6 +74,13 @@ def look(project: Project, ref: str, until: datetime, step: timedelta, count: in
     starts = [since + place * step for place in range(count)]
     told = [_stretch(start, start + step, placed.get(place, [])) for place, start in enumerate(starts)]
     return Look(told, _stretch(since, until, runs), _back_to(project, since))
+
+
+def last(project: Project, ref: str, span: str, now: datetime) -> Look:
+    """As `look`: one of the SPANS, which ends with the day of `now`."""
+    days, step = SPANS[span]
+    end_of_day = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return look(project, ref, end_of_day, timedelta(days=step), days // step)
 
 
 class _Seconds(Func):

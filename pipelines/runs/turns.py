@@ -18,7 +18,7 @@ def next_stage(labels: Collection[str], tried: Collection[int] = ()) -> int | No
     waiting = [row for row in open_stages(tried) if set(row[3]) <= set(labels)]
     if not waiting:
         return None
-    held = Counter(Stage.objects.filter(status=Status.RUNNING).values_list("run_id", flat=True))
+    held = Counter(Stage.objects.filter(status=Status.RUNNING, finished_at=None).values_list("run_id", flat=True))
     first: int = min(waiting, key=lambda row: (held[row[1]], row[1], row[2]))[0]
     return first
 
@@ -38,4 +38,4 @@ def open_stages(tried: Collection[int] = ()) -> list[tuple[int, int, int, list[s
 
 def _queued() -> QuerySet[Stage]:
     ripe = Q(ready_at=None) | leases.passed("ready_at")
-    return Stage.objects.filter(ripe, status=Status.QUEUED, run__cancel_requested_at=None)
+    return Stage.objects.filter(ripe, status=Status.QUEUED, finished_at=None, run__cancel_requested_at=None)

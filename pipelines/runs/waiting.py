@@ -145,7 +145,7 @@ def _of(stage: Stage, around: _Around, fleet: Fleet | None) -> Facts:
 def _look_around(held: Sequence[Stage]) -> _Around:
     run_ids = {stage.run_id for stage in held}
     standing = Stage.objects.filter(run__in=run_ids).values_list("run_id", "name", "status")
-    queued = Stage.objects.filter(status=Status.QUEUED).order_by("run_id", "position").values_list("pk", flat=True)
+    queued = Stage.objects.filter(status=Status.QUEUED, finished_at=None).order_by("run_id", "position")
     agreed: dict[int, int] = {}
     for stage_id in Approval.objects.filter(stage__in=held, refused=False).values_list("stage_id", flat=True):
         agreed[stage_id or 0] = agreed.get(stage_id or 0, 0) + 1
@@ -153,7 +153,7 @@ def _look_around(held: Sequence[Stage]) -> _Around:
         stages_ahead=groups.stages_ahead({(s.run.project_id, s.group) for s in held if s.group}),
         runs_ahead=groups.runs_ahead({(s.run.project_id, s.run.group) for s in held if s.run.group}),
         agreed=agreed,
-        queue={stage_id: place for place, stage_id in enumerate(queued)},
+        queue={stage_id: place for place, stage_id in enumerate(queued.values_list("pk", flat=True))},
         unseen=_unseen(held),
         status={(run_id, name): status for run_id, name, status in standing},
     )

@@ -91,7 +91,7 @@ def _make(executor: Executor, stage: Stage, place: Place) -> None:
 def followers(run_id: int, running: int) -> Iterator[Stage]:
     """The stages that start, one after the other, once `running` has succeeded and then each of them; the first of
     several. None while others wait for a worker: they come first, and the machine has enough to do."""
-    if Stage.objects.filter(status=Status.QUEUED).exclude(run=run_id).exists():
+    if Stage.objects.filter(status=Status.QUEUED, finished_at=None).exclude(run=run_id).exists():
         return
     run = Run.objects.select_related("project").get(pk=run_id)
     stages = list(run.stages.order_by("position"))

@@ -17,6 +17,7 @@ from pipelines.logs.models import Log
 from pipelines.retention.lifecycle import sweep
 from pipelines.roster.lifecycle import forget
 from pipelines.schedules.firing import fire_due
+from pipelines.tallies.totals import put_together
 from runners.queue.connections import refuse_unsafe, ring_connection
 from runners.queue.polling import poll_due
 from runners.queue.reconciler import reconcile
@@ -29,6 +30,7 @@ FORGET_SECONDS = 60.0
 ARCHIVE_SECONDS = 5.0
 EXPIRY_SECONDS = 60.0
 SWEEP_SECONDS = 10.0  # between two looks whether the next sweep is due
+TALLIES_SECONDS = 30.0
 ARCHIVE_AT_ONCE = 20
 POLL_SECONDS = 1.0  # between two looks at who is to be asked; how often each is, the settings say
 POLLERS = 4
@@ -60,6 +62,7 @@ def run(stop: threading.Event) -> None:
         Chore(ARCHIVE_SECONDS, Archivist().archive_some),
         Chore(EXPIRY_SECONDS, expire),
         Chore(SWEEP_SECONDS, sweep),
+        Chore(TALLIES_SECONDS, put_together),
         *(Chore(POLL_SECONDS, lambda: poll_due(stop)) for _ in range(POLLERS)),
     ]
     threads = [threading.Thread(target=_keep_doing, args=([chore], stop)) for chore in slow]

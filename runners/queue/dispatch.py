@@ -44,7 +44,7 @@ def _leaves_its_environment(deploy: Deploy) -> bool:
 
 def _ring_next_deploy(left: Deploy) -> None:
     """The environment is free: whoever stands at the head of its queue may begin."""
-    waiting = Deploy.objects.filter(environment=left.environment_id, status=Status.QUEUED)
+    waiting = Deploy.objects.filter(environment=left.environment_id, status=Status.QUEUED, finished_at=None)
     first = waiting.order_by("-priority", "pk").values_list("pk", flat=True).first()
     if first is not None:
         bell.ring(Line.DEPLOY, jobs.run_deploy, first)

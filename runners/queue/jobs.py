@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import close_old_connections
+from django.db.models import QuerySet
 
 from pipelines.deploys import inspections, releases
 from pipelines.deploys import lifecycle as deploys
@@ -96,8 +97,12 @@ def _take_turns(
 
 
 def _next_run(tried: Collection[int]) -> int | None:
-    waiting = Run.objects.filter(leases.free(), status=Status.QUEUED).exclude(pk__in=tried)
-    return waiting.order_by("pk").values_list("pk", flat=True).first()
+    return unplanned().exclude(pk__in=tried).order_by("pk").values_list("pk", flat=True).first()
+
+
+def unplanned() -> QuerySet[Run]:
+    """Runs that nobody plans. None of them has ended: said as well, as the index is of those."""
+    return Run.objects.filter(leases.free(), status=Status.QUEUED, finished_at=None)
 
 
 def _next_stage(tried: Collection[int]) -> int | None:

@@ -14,7 +14,7 @@ from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Probe
 from pipelines.runs import lifecycle as runs
 from pipelines.runs import turns
-from pipelines.runs.models import Attempt, Run
+from pipelines.runs.models import Attempt
 from pipelines.states import leases
 from pipelines.states.status import Status
 from runners.queue import jobs
@@ -37,7 +37,7 @@ def reconcile(connection: redis.Redis) -> int:
         for line, job, rows, first in (
             (Line.STAGE, jobs.run_stage, _lost(Attempt.objects.values_list("stage_id", flat=True)), True),
             (Line.DEPLOY, jobs.run_deploy, _lost(Deploy.objects.values_list("pk", flat=True)), True),
-            (Line.PLAN, jobs.plan_run, _ids(Run.objects.filter(leases.free(), status=Status.QUEUED)), False),
+            (Line.PLAN, jobs.plan_run, _ids(jobs.unplanned()), False),
             (Line.CONTROL, jobs.release_run, _unreleased(), False),
             (Line.CONTROL, jobs.answer_probe, _ids(Probe.objects.filter(status=Status.QUEUED)), False),
             (Line.CONTROL, jobs.inspect, inspections.due(_inspections_at_once()), False),
@@ -67,7 +67,7 @@ def _ids(rows: QuerySet[Any]) -> list[int]:
 
 def _lost(rows: QuerySet[Any, int]) -> list[int]:
     """Work whose owner has died: it has waited long enough, and goes before what nobody has begun."""
-    return list(rows.filter(leases.expired(), status=Status.RUNNING)[:AT_MOST])
+    return list(rows.filter(leases.expired(), status=Status.RUNNING, finished_at=None)[:AT_MOST])
 
 
 def _unreleased() -> list[int]:
@@ -79,7 +79,7 @@ def _heads() -> list[int]:
     """The head of the queue of each environment: what has begun and may go on, or, where nothing has, the first."""
     begun = Deploy.objects.exclude(started_at=None).filter(finished_at=None)
     may_begin = Q(started_at__isnull=False) | ~Q(environment__in=begun.values("environment"))
-    waiting = Deploy.objects.filter(may_begin, status=Status.QUEUED)
+    waiting = Deploy.objects.filter(may_begin, status=Status.QUEUED, finished_at=None)
     heads: dict[int, int] = {}
     for row_id, environment_id in waiting.order_by("-priority", "pk").values_list("pk", "environment"):
         heads.setdefault(environment_id, row_id)

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from pipelines.feeds import lifecycle
 from pipelines.feeds.models import Badge, Calendar
 from pipelines.retention.models import Retention, Sweep
+from pipelines.tallies.models import Tally
 from server import access
 from server.admin.audited import Audited, Record
 
@@ -70,3 +71,10 @@ class CalendarAdmin(Record):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Calendar]) -> None:
         for calendar in queryset.select_related("person", "project"):
             lifecycle.revoke_calendar(calendar, access.actor(request.user))
+
+
+@admin.register(Tally)
+class TallyAdmin(Record):
+    list_display = ("counted", "project_id", "status", "kind", "words", "bucket", "count", "seconds", "is_sum")
+    list_filter = ("counted", "status", "is_sum")
+    search_fields = ("words",)

@@ -7,6 +7,7 @@ from allauth.account.utils import perform_login
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
@@ -33,8 +34,8 @@ class SignIn(LoginView):
         return answer
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        offered = {"elsewhere": elsewhere.ways(None), "tries_left": locks.tries_left(self.request)}
-        return super().get_context_data(**kwargs) | offered
+        offered = {"elsewhere": elsewhere.ways(None), "has_mail": bool(settings.SLIPWAY_MAIL_URL)}
+        return super().get_context_data(**kwargs) | offered | {"tries_left": locks.tries_left(self.request)}
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         return policy.let_forms_go_to(super().render_to_response(context, **kwargs), *elsewhere.origins())
@@ -82,6 +83,7 @@ class Account(PasswordChangeView):
             "elsewhere": elsewhere.ways(access.account(person)),
             "sessions": UserSession.objects.purge_and_list(person),
             "here": self.request.session.session_key,
+            "has_mail": bool(settings.SLIPWAY_MAIL_URL),
             "in_teams": person.groups.order_by("name"),
         }
         return super().get_context_data(**kwargs) | page

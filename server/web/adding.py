@@ -1,15 +1,13 @@
 """Adding a project: one form, whose clone URL is tried while the rest is filled in."""
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,16 +15,14 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_POST, require_safe
 
 from pipelines.errors import UserError
-from pipelines.probes import lifecycle as probes
 from pipelines.probes.models import Kind, Probe
-from pipelines.projects import lifecycle
-from pipelines.projects.clone_urls import BadCloneUrl, CloneUrl, Transport, parse_clone_url
+from pipelines.projects.clone_urls import BadCloneUrl, parse_clone_url
 from pipelines.projects.models import Project
+from pipelines.setup import lifecycle
 from pipelines.states.status import Status
 from server import access
 from server.web import fetching
 
-_ADDRESSES = frozenset({"add"})  # of pages beside those of projects
 _KEPT = ("clone_url", "name", "default_branch", "team", "new_team")  # what a check without script brings back
 _NEW = "new"
 
@@ -61,12 +57,6 @@ class AddingForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[name].widget.attrs |= {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
         self.fields["clone_url"].widget.attrs |= {"placeholder": "git@github.com:example/shop.git", **_tries()}
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if name in _ADDRESSES:
-            raise ValidationError(f"{name} is the address of another page: choose another name.")
-        return name
-
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("team") == _NEW and not cleaned.get("new_team"):
@@ -86,6 +76,8 @@ def add(request: HttpRequest) -> HttpResponse:
             project = _create(request, form)
         except UserError as error:
             form.add_error("new_team", f"{str(error).capitalize()}.")
+        except ValidationError as error:
+            form.add_error(None, error)
         else:
             messages.success(request, f"{project} is added. The rest is checked as you go.")
             return redirect("project-setup", project.name)
@@ -100,10 +92,9 @@ def check(request: HttpRequest) -> HttpResponse:
     url = request.POST.get("clone_url", "").strip()
     is_part = "X-Part" in request.headers
     try:
-        parse_clone_url(url, allow_local=settings.SLIPWAY_LOCAL_CLONES)
+        probe = lifecycle.try_url(url, access.actor(request.user))
     except BadCloneUrl as error:
         return _part(request, None, str(error) if url else "") if is_part else _back(request, None)
-    probe = probes.ask(Kind.CLONE_URL, 0, access.actor(request.user), {"url": url})
     return _part(request, probe) if is_part else _back(request, probe)
 
 
@@ -139,26 +130,12 @@ def _admit(request: HttpRequest) -> None:
 
 
 def _create(request: HttpRequest, form: AddingForm) -> Project:
-    """The project, with what can be asked of it at once being asked."""
-    given, by = form.cleaned_data, access.actor(request.user)
+    given, person = form.cleaned_data, access.account(request.user)
     project: Project = form.save(commit=False)
-    url = parse_clone_url(project.clone_url, allow_local=settings.SLIPWAY_LOCAL_CLONES)
-    project.code_host_token, project.code_host_name = given["token"], _code_host_name(url)
-    with transaction.atomic():
-        assert isinstance(request.user, User)
-        team = lifecycle.found_team(given["new_team"], request.user, by) if given["team"] == _NEW else None
-        team = team or Group.objects.filter(pk=given["team"] or 0).first()
-        lifecycle.create(project, by, team=team)
-        lifecycle.listen(project)
-    probes.ask(Kind.CODE_HOST if url.transport == Transport.SSH else Kind.REPOSITORY, project.pk, by)
-    return project
-
-
-def _code_host_name(url: CloneUrl) -> str:
-    """owner/name of a repository at the code host whose API we know; empty for any other."""
-    api = urlsplit(settings.SLIPWAY_GITHUB_API).hostname or ""
-    known = {"github.com"} if api == "api.github.com" else {api}
-    return url.path.strip("/").removesuffix(".git") if url.host in known else ""
+    project.code_host_token = given["token"]
+    new_team = given["new_team"] if given["team"] == _NEW else ""
+    team = None if new_team else Group.objects.filter(pk=given["team"] or 0).first()
+    return lifecycle.add(project, person, access.actor(person), team=team, new_team=new_team)
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:

@@ -1,18 +1,12 @@
 """The audit: who did what, when and why; as a file; and whether the chain still holds."""
 
-import csv
-import json
-from collections.abc import Callable, Iterator
 from datetime import date
-from io import StringIO
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from pipelines.audit import queries
@@ -22,12 +16,10 @@ from pipelines.probes import lifecycle as probes
 from pipelines.probes import queries as questions
 from pipelines.probes.models import Kind
 from server import access
+from server.downloads.acts import FORMS, exported
 from server.web import fetching
-from server.web.streams import streamed
 
 PAGE = 100
-COLUMNS = ("place", "at", "actor", "verb", "subject", "reason", "facts", "seal")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for more than text
 
 
 @login_required
@@ -59,14 +51,6 @@ def export(request: HttpRequest, form: str) -> StreamingHttpResponse:
     return exported(request, _search(request), form)
 
 
-def exported(request: HttpRequest, search: Search, form: str) -> StreamingHttpResponse:
-    """All acts that are sought, as a file in one of the FORMS."""
-    write, content_type = FORMS[form]
-    answer = streamed(request, write(queries.each(queries.find(search))), content_type)
-    answer["Content-Disposition"] = f'attachment; filename="slipway-audit-{timezone.now():%Y-%m-%d}.{form}"'
-    return answer
-
-
 @login_required
 @require_POST
 def verify(request: HttpRequest) -> HttpResponse:
@@ -92,37 +76,3 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         return None
-
-
-def _csv(acts: Iterator[Act]) -> Iterator[bytes]:
-    yield _line(COLUMNS)
-    for act in acts:
-        row = _row(act)
-        yield _line([_plain(json.dumps(row[name]) if name == "facts" else str(row[name] or "")) for name in COLUMNS])
-
-
-def _line(cells: Any) -> bytes:
-    text = StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode()
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _json(acts: Iterator[Act]) -> Iterator[bytes]:
-    yield b"["
-    for place, act in enumerate(acts):
-        yield (b",\n" if place else b"\n") + json.dumps(_row(act), ensure_ascii=False).encode()
-    yield b"\n]\n"
-
-
-def _row(act: Act) -> dict[str, Any]:
-    return {name: getattr(act, name) for name in COLUMNS} | {"at": act.at.isoformat()}
-
-
-FORMS: dict[str, tuple[Callable[[Iterator[Act]], Iterator[bytes]], str]] = {
-    "csv": (_csv, "text/csv; charset=utf-8"),
-    "json": (_json, "application/json"),
-}

@@ -14,8 +14,8 @@ from pipelines.deploys.models import Environment
 from pipelines.deploys.reads import board as reads
 from pipelines.deploys.reads.board import Place
 from pipelines.projects.models import Project
-from server import access
-from server.web import codehosts, sentences
+from server import access, sentences
+from server.web import codehosts
 
 PAGE = 20  # projects
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from server.web.durations import clock
-from server.web.sentences import about
+from server.durations import clock
+from server.sentences import about
 
 Number = float | int | None
 WORDS: dict[str, Callable[[float], str]] = {
@@ -67,11 +67,11 @@ def _short(value: Number) -> Number:
 
 
 def course(values: Sequence[Number], unit: str) -> str:
-    """In words, how numbers went: from 4:10 to 5:20, most 7:01."""
+    """In words, how numbers went: 4:10 to 5:20, at most 7:01. What lies between its ends is not told twice."""
     known = [value for value in values if value is not None]
     if not known:
         return "nothing to show yet"
     say = WORDS[unit]
-    if len(known) == 1:
-        return f"{say(known[0])}, and that is the only value"
-    return f"from {say(known[0])} to {say(known[-1])}, at least {say(min(known))} and at most {say(max(known))}"
+    first, last, least, most = (say(value) for value in (known[0], known[-1], min(known), max(known)))
+    beyond = [f"{word} {end}" for word, end in (("at least", least), ("at most", most)) if end not in (first, last)]
+    return ", ".join([first if first == last else f"{first} to {last}", *beyond])

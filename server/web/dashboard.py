@@ -14,11 +14,12 @@ from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs.queries import Line
 from pipelines.schedules import queries as schedules
-from server import access
-from server.web import fleets, pictures, queue, sentences
+from server import access, sentences
+from server.reads import fleets, queue
+from server.reads.under_way import under_way
+from server.web import pictures
 from server.web.drawings.ribs import Ribs
 from server.web.drawings.ruler import Ruler
-from server.web.under_way import under_way
 
 PAGE = 25  # projects in the list; what is broken and what runs is told of all
 RAIL = 6  # of what waits; the queue's own page has the rest

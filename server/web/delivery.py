@@ -1,7 +1,6 @@
 """The four figures of delivery of one environment, week by week."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.decorators import login_required
@@ -11,22 +10,11 @@ from django.utils import timezone
 
 from pipelines.deploys.models import Environment
 from pipelines.deploys.reads import delivery as figures_of
-from pipelines.deploys.reads.delivery import Figures
-from server.web import fetching, sentences
+from pipelines.deploys.reads.delivery import SPANS, Figures, Week
+from server import sentences
+from server.sentences import about
+from server.web import fetching
 from server.web.charts import Chart, Series, course
-from server.web.sentences import about
-
-SPANS = {"month": 30, "quarter": 91, "year": 365}  # days
-_WEEKS = 13
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """A week's figures."""
-
-    start: datetime
-    end: datetime
-    figures: Figures
 
 
 @login_required
@@ -36,7 +24,7 @@ def delivery(request: HttpRequest, project: str, name: str) -> HttpResponse:
     days = SPANS.get(span, SPANS["month"])
     story, now = figures_of.story(found), timezone.now()
     told = figures_of.figures(story, now - timedelta(days=days), now)
-    weeks = [Week(*week, figures_of.figures(story, *week)) for week in figures_of.weeks(now, _WEEKS)]
+    weeks = figures_of.weekly(story, now)
     page = {
         "environment": found,
         "project": found.project,

@@ -13,8 +13,9 @@ from pipelines.deploys.models import Deploy, DeployApproval, Environment, HostDe
 from pipelines.deploys.reads import commits, differences, queries, ways
 from pipelines.spec.installation import StrategySpec
 from pipelines.states.status import BAD, Status
+from server import durations, sentences
 from server.access import Person
-from server.web import codehosts, durations, fetching, logs, permissions, sentences, waves
+from server.web import codehosts, fetching, logs, permissions, waves
 
 _INTEREST = (*BAD, Status.RUNNING)  # whose log a person most likely wants
 _GATED = (Waits.PAUSED, Waits.LOCK, Waits.FREEZE, Waits.BEFORE, Waits.MIGRATION, Waits.APPROVAL)

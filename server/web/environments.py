@@ -20,9 +20,9 @@ from pipelines.deploys.reads import bands, likeness, queries, ways
 from pipelines.deploys.reads.queries import Change, Stand
 from pipelines.spec.cron import zone_named
 from pipelines.spec.installation import StrategySpec
-from server import access
+from server import access, sentences
 from server.access import Visitor
-from server.web import codehosts, environment_acts, fetching, permissions, pictures, sentences
+from server.web import codehosts, environment_acts, fetching, permissions, pictures
 from server.web.drawings import lanes
 from server.web.drawings.lanes import Lane
 
@@ -67,7 +67,7 @@ def environment(request: HttpRequest, project: str, name: str) -> HttpResponse:
     stands, waiting, live = queries.hosts(found), queries.waiting(found), queries.live_deploy(found)
     shelf = queries.shelves([found.project], 13)[found.project_id]
     under_way = rollbacks.under_way(waiting)
-    way = ways.way_back(found, fetching.whole_number(request.GET.get("to")), access.actor(request.user))
+    way = ways.way_back(found, fetching.whole_number(request.GET.get("to")), access.actor(request.user), live=live)
     page = {
         "environment": found,
         "project": found.project,
@@ -88,6 +88,7 @@ def environment(request: HttpRequest, project: str, name: str) -> HttpResponse:
         **_hosts(found, stands),
         **_protection(found, request.user),
         **_rules(found, live.configuration if live else None),
+        "secrets": way.secrets if way else found.secrets.count(),
     }
     return render(request, "environment.html", page)
 
@@ -119,13 +120,13 @@ def _hosts(environment: Environment, stands: Sequence[Stand]) -> Mapping[str, An
 
 
 def _protection(environment: Environment, person: Visitor) -> Mapping[str, Any]:
-    now = timezone.now()
+    frozen, coming = freezes.around(environment, timezone.now())
     return {
         "places": [_place(one, person) for one in queue.places(environment)],
         "locks": locks.held(environment),
         "is_own_pause": number_of(environment.paused_by) == person.pk,
-        "frozen": _on_clocks(freezes.in_force(environment, now)),
-        "coming": _on_clocks(freezes.coming(environment, now)[:3]),
+        "frozen": _on_clocks(frozen),
+        "coming": _on_clocks(coming[:3]),
     }
 
 
@@ -156,7 +157,6 @@ def _rules(environment: Environment, live: Configuration | None) -> Mapping[str,
     own = StrategySpec.from_json(environment.strategy) if environment.strategy else None
     return {
         "versions": versions[:VERSIONS],
-        "secrets": environment.secrets.count(),
         "alarms": list(environment.alarms.order_by("name")),
         "rules": {"strategy": sentences.strategy(own) if own else "", "failures": _failures(environment)},
     }

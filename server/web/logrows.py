@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from pipelines.logs import pages, search
 from pipelines.logs.models import Log
 from server.live.steps import steps_of
+from server.reads.first_error import first_error as find_first
 from server.web.logs import readable
 
 ROWS = 500  # in one answer; the viewer asks for the multiples of it
@@ -62,12 +63,7 @@ def first_error(request: HttpRequest, log_id: int) -> JsonResponse:
 
     Of a stage in which a step failed, within that step if there is one, else the row it begins at.
     """
-    log = readable(request, log_id)
-    failed = next((step for step in steps_of(log_id) if step.code), None)
-    row = search.first_error(log, failed.row if failed else 0)
-    if row is None and failed:
-        row = failed.row
-    return JsonResponse({"row": row, "step": failed.name if failed else None})
+    return JsonResponse(asdict(find_first(readable(request, log_id))))
 
 
 def _asked_row(request: HttpRequest, log: Log) -> int:

@@ -59,10 +59,7 @@ def change(request: HttpRequest, project: str, member_id: int) -> HttpResponse:
 
 def _add(request: HttpRequest, project: Project) -> None:
     """Raises BadMember."""
-    named = request.POST.get("team", "")
-    team = teams.outside(project).filter(name=named).first()
-    if team is None:
-        raise teams.BadMember(f"there is no team {named[:60]!r} that has no role here yet")
+    team = teams.named(project, request.POST.get("team", ""))
     by, address = access.actor(request.user), addresses.client(request)
     teams.add(project, team, _role(request), by=by, address=address)
     messages.success(request, f"{team} is in.")

@@ -21,9 +21,9 @@ from pipelines.outbox.models import Message
 from pipelines.projects.models import Project
 from server import access
 from server.access import Act
+from server.reads.sendings import rows
+from server.rulewords import sentence
 from server.web import fetching
-from server.web.rulewords import sentence
-from server.web.sendings import rows
 
 _ACTS: dict[str, tuple[Callable[[Recipient, str], None], str]] = {
     "test": (lifecycle.send_test, "A test message to {} is on its way."),

@@ -10,11 +10,11 @@ from pipelines.deploys.reads.queries import Shelf
 from pipelines.runs.models import Run, Stage
 from pipelines.runs.queries import Brief
 from pipelines.states.status import BAD, FINAL, Status
+from server.durations import clock, so_far
 from server.web.drawings import graph as graphs
 from server.web.drawings import ribs as bars
 from server.web.drawings import ruler as rulers
 from server.web.drawings import timeline as timelines
-from server.web.durations import clock, so_far
 
 _SPOILT = " did not succeed"  # how a stage says which other one it was skipped for
 

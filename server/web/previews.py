@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from pipelines.deploys.reads import previews
-from server import access
-from server.web import codehosts, fetching, permissions, sentences
+from server import access, sentences
+from server.web import codehosts, fetching, permissions
 
 
 @login_required

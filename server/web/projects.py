@@ -57,7 +57,6 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
         "deploys": deploys.newest([found], 8),
         "poll_error": polling.trouble(found),
         "hook": _hook(not_allowed, found),
-        "may_hear": "notify" not in not_allowed,
         "subjects": f"project:{found.pk}",
     }
     return render(request, "project.html", page)

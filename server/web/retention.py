@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from pipelines.projects.models import Project
 from pipelines.retention import candidates, rules
-from pipelines.retention.candidates import Amount
 from pipelines.retention.models import EVENTS_DAYS_MIN, Sweep
 from pipelines.retention.rules import DAYS_MAX, NAMES, NEWEST, BadRule, Rules
 from server import access
@@ -63,8 +62,8 @@ def _page(request: HttpRequest, project: Project | None) -> HttpResponse:
     """GET shows the rules, with `preview` what those given would remove; POST saves."""
     given = request.POST if request.method == "POST" else request.GET if "preview" in request.GET else None
     form = RulesForm(given, initial=asdict(rules.own(project)))
-    problem = ""
-    if request.method == "POST" and form.is_valid():
+    problem, is_asked = "", given is not None and form.is_valid()
+    if request.method == "POST" and is_asked:
         try:
             rules.change(project, form.rules, access.actor(request.user))
         except BadRule as error:
@@ -76,19 +75,8 @@ def _page(request: HttpRequest, project: Project | None) -> HttpResponse:
         "project": project,
         "form": form,
         "problem": problem,
-        "preview": _preview(project, form.rules) if given is not None and form.is_valid() else None,
+        "preview": candidates.preview(project, form.rules, timezone.now()) if is_asked else None,
         "general": rules.own(None),
         "sweep": Sweep.objects.filter(pk=1).first(),
     }
     return render(request, "retention.html", page, status=400 if problem or (given and not form.is_valid()) else 200)
-
-
-def _preview(project: Project | None, chosen: Rules) -> list[tuple[Project, Amount]]:
-    """By project, what would go now by these rules and those of each project itself; those first that lose most."""
-    now = timezone.now()
-    if project is not None:
-        return [(project, candidates.amount(project, chosen.over(rules.own(None)), now))]
-    own = rules.of_projects()
-    projects = Project.objects.order_by("name")
-    found = [(one, candidates.amount(one, own.get(one.pk, Rules()).over(chosen), now)) for one in projects]
-    return sorted(found, key=lambda pair: -(pair[1].log_bytes + pair[1].artifact_bytes))

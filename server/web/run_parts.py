@@ -10,7 +10,8 @@ from pipelines.reports import queries as reports
 from pipelines.runs.commits import suspects
 from pipelines.runs.models import Run
 from pipelines.runs.queries import queued_at
-from server.web import durations, fetching, pictures
+from server import durations
+from server.web import fetching, pictures
 
 
 @login_required

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 from pipelines.roster import lifecycle, queries
 from pipelines.roster.models import Kind, Machine, Runner
 from pipelines.roster.queries import Standing
-from server import access
-from server.web import sentences, works
-from server.web.works import Work
+from server import access, sentences
+from server.reads import works
+from server.reads.works import Work
 
 MAX_SUBJECTS = 99  # projects that one page watches
 

@@ -13,8 +13,10 @@ from pipelines.runs import approvals, queries, waiting
 from pipelines.runs.models import Approval, Artifact, Attempt, Run, Stage
 from pipelines.services.models import Service
 from pipelines.states.status import BAD, FINAL, Status
+from server import durations
 from server.access import Person
-from server.web import durations, fetching, fleets, logs, permissions, pictures, reproduce
+from server.reads import fleets
+from server.web import fetching, logs, permissions, pictures, reproduce
 from server.web.run_parts import left_behind
 
 # What a person most likely wants: what runs, else what asks for them, what went wrong first, what came last.
@@ -60,11 +62,12 @@ def _chosen(stages: Sequence[Stage], name: str) -> Stage | None:
     named = next((stage for stage in stages if stage.name == name), None)
     if named is not None:
         return named
+    own = [stage for stage in stages if not stage.taken_from_id] or stages  # what was taken over is over already
     for status in _INTEREST:
-        alike = [stage for stage in stages if stage.status == status]
+        alike = [stage for stage in own if stage.status == status]
         if alike:
             return alike[-1] if status == Status.SUCCEEDED else alike[0]
-    return stages[0] if stages else None
+    return own[0] if own else None
 
 
 def _of_stage(stage: Stage | None, asked: Mapping[str, str]) -> dict[str, Any]:

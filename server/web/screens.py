@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
@@ -14,10 +13,7 @@ from django.views.decorators.http import require_POST
 from pipelines.projects.models import Project
 from pipelines.screens import lifecycle
 from pipelines.screens.lifecycle import BadCode
-from pipelines.screens.models import Screen
 from server import access
-
-WHY_NOT = "to pair a screen takes the role owner in a project that it shows"
 
 
 @login_required
@@ -33,7 +29,7 @@ def screens(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, screen_id: int) -> HttpResponse:
     """One's own; operators revoke anybody's."""
-    screen = get_object_or_404(_seen(request.user), pk=screen_id)
+    screen = get_object_or_404(access.screens_of(request.user), pk=screen_id)
     lifecycle.revoke(screen, by=access.actor(request.user))
     messages.success(request, f"{screen.name} shows nothing any more. It has a new code if you want it back.")
     return redirect("screens")
@@ -41,7 +37,7 @@ def revoke(request: HttpRequest, screen_id: int) -> HttpResponse:
 
 def _pair(request: HttpRequest, owned: Sequence[Project]) -> HttpResponse:
     if not owned:
-        raise PermissionDenied(WHY_NOT)
+        raise PermissionDenied(access.WHY_NO_SCREEN)
     shows_all = request.POST.get("which", "all") == "all"
     chosen = [project for project in owned if str(project.pk) in request.POST.getlist("project")]
     name = request.POST.get("name", "").strip()[:60] or "screen"
@@ -63,10 +59,4 @@ def _refused(request: HttpRequest, owned: Sequence[Project], why: str) -> HttpRe
 
 
 def _page(request: HttpRequest, owned: Sequence[Project]) -> dict[str, object]:
-    return {"screens": _seen(request.user), "owned": owned, "why_not": WHY_NOT}
-
-
-def _seen(person: object) -> QuerySet[Screen]:
-    found = lifecycle.listed()
-    assert isinstance(person, User)
-    return found if access.is_operator(person) else found.filter(person=person)
+    return {"screens": access.screens_of(request.user), "owned": owned, "why_not": access.WHY_NO_SCREEN}

@@ -1,16 +1,19 @@
 """The second factor: asked for when signing in, set up and taken away on the account's pages."""
 
+import json
 from typing import Any
 
 import qrcode
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.adapter import get_adapter
-from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.views import AuthenticateView, IndexView
 from allauth.mfa.base.views import ReauthenticateView as ReauthenticateByCodeView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -36,12 +39,24 @@ class Ask(AuthenticateView):  # type: ignore[misc]
     def _locked(self) -> HttpResponse | None:
         return locks.show(self.request) if locks.is_locked(self.request, self.stage.login.user) else None
 
-    def _build_forms(self) -> AuthenticateForm | None:
-        """Of codes alone; allauth's own would ask for a security key when the field is missing."""
-        given = self.request.POST if self.request.method == "POST" else None
-        self.webauthn_form = None
-        self.auth_form = self.get_form_class()(user=self.stage.login.user, data=given)
-        return self.auth_form if given is not None else None
+    def _build_forms(self) -> Form | None:
+        """The one that was sent: of a key, for whoever has one, or of a code."""
+        person, given = self.stage.login.user, self.request.POST if self.request.method == "POST" else None
+        has_key = is_mfa_enabled(person, [Authenticator.Type.WEBAUTHN])
+        is_key = has_key and given is not None and "credential" in given
+        by_key = AuthenticateWebAuthnForm(user=person, data=given if is_key else None) if has_key else None
+        by_code: Form = self.get_form_class()(user=person, data=None if is_key else given)
+        self.webauthn_form, self.auth_form = by_key, by_code
+        if given is None:
+            return None
+        return by_key if is_key else by_code
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        page: dict[str, Any] = super().get_context_data(**kwargs)
+        page["has_app"] = is_mfa_enabled(self.stage.login.user, [Authenticator.Type.TOTP])
+        if "js_data" in page:
+            page["options"] = json.dumps(page["js_data"]["request_options"])
+        return page
 
 
 class Overview(IndexView):  # type: ignore[misc]
@@ -53,6 +68,8 @@ class Overview(IndexView):  # type: ignore[misc]
         page: dict[str, Any] = super().get_context_data(**kwargs)
         recovery = page["authenticators"].get(Authenticator.Type.RECOVERY_CODES)
         page["codes_left"] = len(recovery.get_unused_codes()) if recovery else 0
+        page["app"] = page["authenticators"].get(Authenticator.Type.TOTP)
+        page["keys"] = page["authenticators"].get(Authenticator.Type.WEBAUTHN, [])
         return page | {"must_have_one": required.of(self.request.user)}
 
 
@@ -72,6 +89,10 @@ class Activate(ActivateTOTPView):  # type: ignore[misc]
 
 class Deactivate(DeactivateTOTPView):  # type: ignore[misc]
     template_name = "account/app_remove.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        page: dict[str, Any] = super().get_context_data(**kwargs)
+        return page | {"has_key": is_mfa_enabled(self.request.user, [Authenticator.Type.WEBAUTHN])}
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -44,7 +43,6 @@ def start(request: HttpRequest, project: str) -> HttpResponse:
         except UserError as error:
             problem = str(error)
         else:
-            messages.success(request, f"Run {run.number} waits to be planned.")
             return redirect("run", project, run.number)
     page = {
         "project": found,

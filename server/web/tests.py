@@ -16,9 +16,10 @@ from pipelines.reports.queries import Failure, Past, Standing
 from pipelines.runs.models import Run, Stage
 from pipelines.runs.queries import queued_at
 from pipelines.states.status import BAD, Status
-from server.web import durations, fetching, pictures
+from server import durations
+from server.sentences import counted
+from server.web import fetching, pictures
 from server.web.drawings import ribs as bars
-from server.web.sentences import counted
 
 PAGE = 100
 SLOWEST = 50

@@ -1,7 +1,7 @@
 """How a project's runs went: durations, pass rate, waiting, over a month, a quarter or a year."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -11,13 +11,12 @@ from django.utils import timezone
 from pipelines.projects.models import Project
 from pipelines.runs import queries as runs
 from pipelines.runs import trends as reads
-from pipelines.runs.trends import Look, Stretch
-from server.web import fetching, sentences
+from pipelines.runs.trends import SPANS, Stretch
+from server import sentences
+from server.durations import clock
+from server.web import fetching
 from server.web.charts import Chart, Number, Series, course
-from server.web.durations import clock
 
-# How long a look is, and of which stretches it is made.
-SPANS = {"month": (30, 1), "quarter": (91, 7), "year": (364, 7)}  # days
 _EVERY = "*"  # every branch and tag
 
 
@@ -28,7 +27,7 @@ def trends(request: HttpRequest, project: str) -> HttpResponse:
     span = span if span in SPANS else "month"
     ref = request.GET.get("ref", "").replace("\0", "") or found.default_ref
     days, step = SPANS[span]
-    look = _look(found, "" if ref == _EVERY else ref, days, step)
+    look = reads.last(found, "" if ref == _EVERY else ref, span, timezone.now())
     page = {
         "project": found,
         "span": span,
@@ -47,14 +46,6 @@ def trends(request: HttpRequest, project: str) -> HttpResponse:
     return render(request, "trends.html", page)
 
 
-def _look(project: Project, ref: str, days: int, step: int) -> Look:
-    return reads.look(project, ref, _end_of_day(timezone.now()), timedelta(days=step), days // step)
-
-
-def _end_of_day(now: datetime) -> datetime:
-    return now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-
-
 def _title(project: Project, ref: str, whole: Stretch, days: int) -> str:
     where = "every branch" if ref == _EVERY else ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     if not whole.ended:
@@ -69,7 +60,7 @@ def charts(told: Sequence[Stretch]) -> list[Chart]:
     took = [one.took for one in told], [one.took_most for one in told]
     waited = [one.waited for one in told], [one.waited_most for one in told]
     starts = [one.start for one in told]
-    passes, said = [Series("Passed", passed)], f"the share: {course(passed, 'percent')}"
+    passes, said = [Series("Passed", passed)], course(passed, "percent")
     return [
         _times("durations", "How long a green run takes", "clock", starts, *took),
         Chart("passed", "How many passed", said, "percent", "line", starts, passes),
@@ -82,7 +73,7 @@ def _times(
     key: str, title: str, unit: str, starts: Sequence[datetime], usual: Sequence[Number], most: Sequence[Number]
 ) -> Chart:
     series = [Series("Median", usual), Series("Nine of ten at most", most)]
-    return Chart(key, title, f"the median: {course(usual, unit)}", unit, "line", starts, series)
+    return Chart(key, title, course(usual, unit), unit, "line", starts, series)
 
 
 def _count(told: Sequence[Stretch]) -> str:

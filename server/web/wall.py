@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from pipelines.screens import lifecycle as screens
 from server.live.screens import KEY_COOKIE, PATH, SECRET_COOKIE, projects_for
-from server.web import standings
+from server.reads import standings
 
 _KEPT_SECONDS = 400 * 86400  # browsers keep a cookie no longer; each look at the wall renews it
 _ASKS_SECONDS = 86400

@@ -8,8 +8,8 @@ from itertools import groupby
 from pipelines.deploys.models import Deploy, HostDeploy, Phase, Waits
 from pipelines.spec.installation import StrategySpec
 from pipelines.states.status import BAD, FINAL, Status, worst
-from server.web import durations
-from server.web.sentences import counted
+from server import durations
+from server.sentences import counted
 
 CELLS = (
     ("upload", (Phase.CHECKING, Phase.UPLOADING)),

@@ -13,10 +13,15 @@
   const lookedAt = new WeakMap();
   const shown = new Map(); // selector → its source as it last came
 
+  function logIn(part) {
+    return part.querySelector("[data-log]")?.dataset.log;
+  }
+
   function swap(selector, from) {
     const next = from.querySelector(selector);
     const old = document.querySelector(selector);
     if (!next || !old || shown.get(selector) === next.outerHTML) return false;
+    if (logIn(old) && logIn(old) === logIn(next)) return false; // it follows its log by itself, and somebody reads there
     shown.set(selector, next.outerHTML);
     for (const kept of old.querySelectorAll("[data-keep][id]")) {
       next.querySelector(`#${CSS.escape(kept.id)}`)?.replaceWith(kept);
@@ -41,6 +46,7 @@
     const answer = await fetch(url, { ...request, headers: { "X-Part": "1" }, credentials: "same-origin" });
     if (!answer.ok || answer.redirected) return; // gone, or signed out: what is shown stays until somebody looks
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (page.title) document.title = page.title; // in the tab of who is elsewhere: how it stands now
     const focus = document.activeElement;
     const swapped = follower.dataset.parts.split(",").filter((selector) => swap(selector, page));
     if (focus?.id && !focus.isConnected) document.getElementById(focus.id)?.focus({ preventScroll: true });

@@ -1,5 +1,6 @@
 // Times as the viewer's own clocks show them: the server writes UTC into `title`, this puts the viewer's zone there, lets
-// "3 min ago" grow older while nobody asks the server, and shows a `data-clock` on the viewer's clock.
+// "3 min ago" grow older while nobody asks the server, and shows a `data-clock` on the viewer's clock. `data-took` holds the
+// seconds that something has taken when the page was made: they are counted on, whatever the viewer's clock says.
 
 (() => {
   const MINUTE = 60;
@@ -35,12 +36,33 @@
     else if ("clock" in time.dataset) put(time, clock.format(at));
   }
 
+  // The same as the server's filter `clock`.
+  function taken(seconds) {
+    const two = (value) => String(value).padStart(2, "0");
+    const [hours, minutes] = [Math.floor(seconds / HOUR), Math.floor((seconds % HOUR) / MINUTE)];
+    return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(Math.floor(seconds % MINUTE))}`;
+  }
+
+  const begun = new WeakMap(); // element → when it would have been 0, on the page's own clock
+  function count() {
+    if (document.hidden) return;
+    for (const one of document.querySelectorAll("[data-took]")) {
+      if (!begun.has(one)) begun.set(one, performance.now() - one.dataset.took * 1000);
+      put(one, taken((performance.now() - begun.get(one)) / 1000));
+    }
+  }
+
   function look() {
     if (!document.hidden) document.querySelectorAll("time[datetime]").forEach(tell);
   }
 
   look();
+  count();
   setInterval(look, LOOK);
+  setInterval(count, 1000);
   document.addEventListener("visibilitychange", look);
-  document.addEventListener("slipway:swapped", look);
+  document.addEventListener("slipway:swapped", () => {
+    look();
+    count();
+  });
 })();

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from operator import itemgetter
 from typing import Protocol
 
 from django.db.models import Q
@@ -66,16 +67,20 @@ def problems(window: Window) -> Iterator[tuple[str, str]]:
         yield "ends_at", "It must end after it begins."
 
 
-def in_force(environment: Environment, at: datetime) -> list[tuple[Freeze, datetime]]:
+Frozen = tuple[Freeze, datetime]
+
+
+def in_force(environment: Environment, at: datetime) -> list[Frozen]:
     """The freezes that keep deploys away at `at`, each with its end; the one that lasts longest first."""
-    found = [(freeze, span.end) for freeze in of(environment) if (span := span_at(freeze, at))]
-    return sorted(found, key=lambda pair: pair[1], reverse=True)
+    return around(environment, at)[0]
 
 
-def coming(environment: Environment, at: datetime) -> list[tuple[Freeze, datetime]]:
-    """The freezes that begin after `at`, each with its next beginning; the next one first."""
-    found = [(freeze, span.start) for freeze in of(environment) if (span := next_span(freeze, at))]
-    return sorted(found, key=lambda pair: pair[1])
+def around(environment: Environment, at: datetime) -> tuple[list[Frozen], list[Frozen]]:
+    """Those `in_force`, and those that begin after `at`, each with its next beginning, the next one first."""
+    known = of(environment)
+    held = [(freeze, span.end) for freeze in known if (span := span_at(freeze, at))]
+    coming = [(freeze, span.start) for freeze in known if (span := next_span(freeze, at))]
+    return sorted(held, key=itemgetter(1), reverse=True), sorted(coming, key=itemgetter(1))
 
 
 def of(environment: Environment) -> list[Freeze]:

@@ -111,7 +111,8 @@ def concerns(one: Lock | Freeze, environment: Environment) -> bool:
 
 def _hosts(environments: Sequence[Environment]) -> Mapping[int, list[Host]]:
     found: dict[int, list[Host]] = defaultdict(list)
-    rows = list(Host.objects.filter(environment__in=environments, gone_at=None).order_by("name"))
+    here = Host.objects.filter(environment__in=environments, gone_at=None)
+    rows = list(here.defer("facts").order_by("name"))
     ran = Release.objects.defer("deploy_spec").in_bulk({host.release_id for host in rows if host.release_id})
     for host in rows:
         host.release = ran[host.release_id] if host.release_id else None  # joined, each would be made for each host

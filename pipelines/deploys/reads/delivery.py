@@ -12,6 +12,8 @@ from pipelines.deploys import rules
 from pipelines.deploys.models import Deploy, DeployKind, Environment, HostDeploy, Release
 from pipelines.states.status import BAD, Status
 
+SPANS = {"month": 30, "quarter": 91, "year": 365}  # days
+WEEKS = 13
 READ = 5000  # deploys of one environment, the newest
 _SWITCHED = Exists(HostDeploy.objects.filter(deploy=OuterRef("pk"), switched=True))
 _ROW = ("status", "kind", "release__number", "replaces__number", "finished_at", "touched")
@@ -63,6 +65,15 @@ class Figures:
     @property
     def failed_percent(self) -> int | None:
         return round(100 * self.failed / self.changes) if self.changes else None
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A week's figures."""
+
+    start: datetime
+    end: datetime
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +163,8 @@ def weeks(until: datetime, count: int) -> list[tuple[datetime, datetime]]:
     """The last `count` stretches of seven days, the newest last; it ends at `until`."""
     ends = [until - timedelta(days=7 * place) for place in reversed(range(count))]
     return [(end - timedelta(days=7), end) for end in ends]
+
+
+def weekly(story: Sequence[Went], until: datetime) -> list[Week]:
+    """The figures of each of the last WEEKS weeks, the newest last."""
+    return [Week(*week, figures(story, *week)) for week in weeks(until, WEEKS)]

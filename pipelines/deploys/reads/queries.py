@@ -1,10 +1,10 @@
 """What pages ask about releases, environments and deploys; each question is a bounded number of queries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, Max, Prefetch, QuerySet
+from django.db.models import F, Max, Prefetch, QuerySet, prefetch_related_objects
 
 from pipelines.deploys import rollbacks, rules
 from pipelines.deploys.models import Deploy, Environment, Host, HostDeploy, Release
@@ -47,31 +47,45 @@ def shelves(projects: Iterable[Project], length: int = 7) -> Mapping[int, Shelf]
     }
 
 
-def running(projects: Iterable[Project], limit: int = 30) -> list[Deploy]:
+def running(projects: Collection[Project], limit: int = 30) -> list[Deploy]:
     """Deploys that run, in the order in which they were asked for, their hosts at hand."""
-    deploys = Deploy.objects.filter(environment__project__in=projects, status=Status.RUNNING, finished_at=None)
-    return list(_shown(deploys).prefetch_related("hosts").order_by("pk")[:limit])
+    found = Deploy.objects.filter(environment__project__in=_ids(projects), status=Status.RUNNING, finished_at=None)
+    shown = _shown(projects, list(found.order_by("pk").values_list("pk", flat=True)[:limit]), "pk")
+    prefetch_related_objects(shown, "hosts")
+    return shown
 
 
-def newest(projects: Iterable[Project], limit: int = 10) -> list[Deploy]:
+def newest(projects: Collection[Project], limit: int = 10) -> list[Deploy]:
     """Deploys that have ended, newest first."""
     ended = of_each(_environments(projects), Deploy.objects.exclude(finished_at=None), limit)
-    last = Deploy.objects.filter(pk__in=ended).order_by("-finished_at").values("pk")[:limit]  # alone: the rows are wide
-    return list(_shown(Deploy.objects.filter(pk__in=last)).order_by("-finished_at"))
+    last = Deploy.objects.filter(pk__in=ended).order_by("-finished_at").values_list("pk", flat=True)[:limit]
+    return _shown(projects, list(last), "-finished_at")
 
 
-def broken(projects: Iterable[Project]) -> list[Deploy]:
+def broken(projects: Collection[Project]) -> list[Deploy]:
     """For each environment its newest ended deploy, if that ended badly."""
     last = of_each(_environments(projects), Deploy.objects.exclude(finished_at=None))
-    return list(_shown(Deploy.objects.filter(pk__in=last, status__in=BAD)).order_by("-finished_at"))
+    bad = Deploy.objects.filter(pk__in=last, status__in=BAD).values_list("pk", flat=True)
+    return _shown(projects, list(bad), "-finished_at")
 
 
 def _environments(projects: Iterable[Project]) -> QuerySet[Environment]:
-    return Environment.objects.filter(project__in=projects)
+    return Environment.objects.filter(project__in=_ids(projects))
 
 
-def _shown(deploys: QuerySet[Deploy]) -> QuerySet[Deploy]:
-    return deploys.select_related("environment__project", "release", "replaces", "undoes")
+def _ids(projects: Iterable[Project]) -> list[int]:
+    return [project.pk for project in projects]
+
+
+def _shown(projects: Iterable[Project], deploys: Collection[int], order: str) -> list[Deploy]:
+    """Whole rows are read only of those that are shown: they are wide, and often there are none."""
+    if not deploys:
+        return []
+    found = Deploy.objects.filter(pk__in=deploys).select_related("environment", "release").order_by(order)
+    of, rows = {project.pk: project for project in projects}, list(found.defer("release__deploy_spec"))
+    for row in rows:
+        row.environment.project = of[row.environment.project_id]  # joined, its secrets would be decrypted for every row
+    return rows
 
 
 def environments(project: Project) -> list[Environment]:

@@ -56,10 +56,12 @@ class Way:
         return sorted({release.author for release in self.between if release.author})
 
 
-def way_back(environment: Environment, number: int | None = None, actor: str = "", limit: int = 20) -> Way | None:
+def way_back(
+    environment: Environment, number: int | None = None, actor: str = "", *, live: Deploy | None = None, limit: int = 20
+) -> Way | None:
     """What rolling back to release `number` would change, as `actor` would ask for it.
 
-    Without a number, to the button's own choice.
+    Without a number, to the button's own choice. `live`: what `live_deploy` gives, where the caller has asked already.
 
     None when there is nothing to go back to, or `number` is not among what can be gone back to.
     """
@@ -70,7 +72,7 @@ def way_back(environment: Environment, number: int | None = None, actor: str = "
         return None
     left = rollbacks.taken_back(environment, target, astray)
     start = environment.current if target != environment.current else left[-1] if left else None
-    live = live_deploy(environment)
+    live = live or live_deploy(environment)
     old, new = live.configuration if live else None, configuration_of(environment, target)
     tried = Deploy(  # no row: its key is nobody's
         pk=0, kind=DeployKind.ROLLBACK, environment=environment, release=target, configuration=new, asked_by=actor

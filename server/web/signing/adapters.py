@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.providers.base import AuthError, AuthProcess
@@ -97,4 +98,15 @@ class SecondFactor(DefaultMFAAdapter):  # type: ignore[misc]
         return user.get_username()
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
-        return not required.of(authenticator.user)
+        """The last app or key of whoever must have a second factor stays."""
+        others = Authenticator.objects.filter(user=authenticator.user).exclude(pk=authenticator.pk)
+        has_other = others.exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
+        return has_other or not required.of(authenticator.user)
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
+        return f"key {Authenticator.objects.filter(user=user, type=type).count() + 1}"
+
+    def get_public_key_credential_user_entity(self, user: User) -> dict[str, Any]:
+        """As keys show it, by the name here: who reads the key learns no mail address."""
+        entity: dict[str, Any] = super().get_public_key_credential_user_entity(user)
+        return entity | {"name": user.get_username(), "display_name": user.get_username()}

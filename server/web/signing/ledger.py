@@ -25,7 +25,11 @@ from server.web.signing import admission
 
 HERE = "this server"
 _TOLD_AT_MOST = 300  # refused accounts and addresses within the time of a lock; what comes on top is counted, not told
-_FACTORS = {Authenticator.Type.TOTP: "an authenticator app", Authenticator.Type.RECOVERY_CODES: "recovery codes"}
+_FACTORS = {
+    Authenticator.Type.TOTP: "an authenticator app",
+    Authenticator.Type.RECOVERY_CODES: "recovery codes",
+    Authenticator.Type.WEBAUTHN: "a security key",
+}
 
 
 def listen() -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.core import ratelimit
 from allauth.mfa.signals import authentication_failed
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
@@ -62,6 +63,11 @@ def listen() -> None:
 def count(request: HttpRequest, person: User) -> None:
     """A wrong password of somebody who is signed in: whoever has stolen a session does not guess it there either."""
     _count(__name__, request, person)
+
+
+def may_ask_for_letter(request: HttpRequest, address: str) -> bool:
+    """Whether a letter to `address` may be asked for once more, from here and at all: nobody's mailbox is filled."""
+    return bool(ratelimit.consume(request, action="reset_password", key=address.lower()))
 
 
 def tries_left(request: HttpRequest) -> int | None:

@@ -13,9 +13,11 @@ _NOTED = "second_factor"  # in the session: this person has one
 _OPEN = frozenset(
     {
         "mfa_activate_totp",
+        "mfa_add_webauthn",
         "mfa_view_recovery_codes",
         "account_reauthenticate",
         "mfa_reauthenticate",
+        "mfa_reauthenticate_webauthn",
         "mfa_authenticate",
         "login",
         "logout",

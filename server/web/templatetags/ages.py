@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 from django.utils import timezone
 
-from server.web.durations import DAY, HOUR, MINUTE
+from server.durations import DAY, HOUR, MINUTE
 
 register = template.Library()
 

@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 
 from pipelines.audit.actors import name_of
 from pipelines.states.models import Stateful
-from server.web import durations
-from server.web.durations import DAY, HOUR, MINUTE
+from server import durations
+from server.durations import DAY, HOUR, MINUTE
 
 register = template.Library()
 

@@ -62,7 +62,7 @@ def test_an_environment_where_something_is_live_is_inspected_every_so_often(envi
     assert inspections.due() == []
     inspection.refresh_from_db()
     wait = inspection.due_at - timezone.now()
-    assert timedelta(seconds=290) < wait < timedelta(seconds=310)
+    assert timedelta(seconds=200) < wait < timedelta(seconds=310)
 
 
 def test_zero_seconds_mean_never(environment: Environment) -> None:

@@ -140,7 +140,7 @@ def test_a_lock_that_ends_by_itself_says_until_when(environment: Environment, ad
     deploy = _ask(environment, bob)
     assert deploy.waits_until == until
     assert holds.held(environment, until) == []
-    Lock.objects.filter(pk=lock.pk).update(expires_at=timezone.now())
+    Lock.objects.filter(pk=lock.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     queue.settle(environment.pk)
     deploy.refresh_from_db()
     assert deploy.status == Status.QUEUED

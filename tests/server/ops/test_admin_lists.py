@@ -1,6 +1,8 @@
 """Every model has its place in the admin, or a reason for none; lists ask as often for many rows as for few."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -168,3 +170,13 @@ def test_what_cannot_be_done_to_one_is_told_and_done_to_the_others(
     text = operator.post(lists(Deploy), data, follow=True).content.decode()
     assert "it is not there any more" in text
     assert Deploy.objects.get(pk=second.pk).status == Status.CANCELLED
+
+
+def test_times_are_written_so_that_nobody_takes_the_month_for_the_day(operator: Client) -> None:
+    run = make_run()
+    Run.objects.filter(pk=run.pk).update(created_at=datetime(2026, 11, 2, 23, 5, 9, tzinfo=UTC))
+    assert "2026-11-02 23:05:09" in operator.get(reverse("admin:runs_run_changelist")).content.decode()
+
+
+def test_no_plural_is_made_as_django_would_guess_it() -> None:
+    assert not [model for model in OURS if re.search("[^aeiou]ys$", str(model._meta.verbose_name_plural))]

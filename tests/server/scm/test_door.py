@@ -90,12 +90,12 @@ async def test_a_sender_that_stalls_is_let_go(
 
     async def body() -> AsyncIterator[bytes]:
         yield b"{"
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
 
     begun = time.monotonic()
     answer = await client.post(f"{door.PREFIX}{project.name}", content=body())
     assert answer.status_code == 408
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 async def test_a_name_that_no_database_takes_is_a_wrong_signature(client: httpx2.AsyncClient) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 AT_MOST = 26
 # An environment's page answers all that is asked at 2 a.m. at once: what is live, the way back with its commits, the
 # queue, locks and freezes, the hosts' last day, releases, rules, versions of the configuration and deploys.
-AT_MOST_OF_AN_ENVIRONMENT = 39
+AT_MOST_OF_AN_ENVIRONMENT = 37
 
 
 def asked(client: Client, address: str) -> int:

@@ -165,7 +165,7 @@ def test_a_viewer_sees_the_cancel_button_disabled_with_the_reason(viewer: Client
 
 def test_the_environment_s_title_says_what_is_live_and_what_is_wrong(viewer: Client, project: Project) -> None:
     environment = make_environment(project)
-    assert "nothing is live in production yet" in page(viewer, "environment", project.name, "production")
+    assert "Nothing is live in production yet" in page(viewer, "environment", project.name, "production")
     make_live(environment)
     Host.objects.filter(name="web-2").update(healthy=False, health_detail="answers 503")
     text = page(viewer, "environment", project.name, "production")

@@ -99,7 +99,8 @@ def test_refusals_of_a_project_that_nobody_sets_up_are_not_noted(project: Projec
     assert not hasattr(Project.objects.get(pk=project.pk), "refusal")
 
 
-def test_many_refusals_are_noted_once_in_a_while(project: Project) -> None:
+def test_many_refusals_are_noted_once_in_a_while(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projects, "_NOTED_SECONDS", 600)
     projects.listen(project)
     projects.note_refusal(project.name, "first")
     projects.note_refusal(project.name, "second")

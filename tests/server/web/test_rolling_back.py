@@ -82,6 +82,17 @@ def test_pressing_it_queues_a_rollback_and_builds_nothing(maintainer: Client, pr
     assert Act.objects.filter(verb="asked to roll back").count() == 1
 
 
+def test_what_is_broken_is_asked_and_stands_on_the_release_and_in_the_audit(
+    maintainer: Client, developer: Client, production: Environment
+) -> None:
+    assert 'form="back" name="why"' in panel(maintainer, production)
+    assert 'name="why"' not in panel(developer, production)
+    address = reverse("roll-back", args=[production.project.name, production.name])
+    maintainer.post(address, {"release": 2, "live": 3, "why": "carts lose their last line"})
+    assert Act.objects.get(verb="asked to roll back").reason == "carts lose their last line"
+    assert production.project.releases.get(number=3).quarantined_because == "carts lose their last line"
+
+
 def test_two_clicks_never_toggle(maintainer: Client, production: Environment) -> None:
     roll_back(maintainer, production, release=2, live=3)
     text = roll_back(maintainer, production, release=3, live=3)

@@ -24,8 +24,11 @@ def drawn(text: str, key: str) -> Any:
 
 
 def test_a_course_is_told_in_words() -> None:
-    assert course([250.0, None, 421.0, 320.0], "clock") == "from 4:10 to 5:20, at least 4:10 and at most 7:01"
-    assert course([None, 94], "percent") == "94 %, and that is the only value"
+    assert course([250.0, None, 421.0, 320.0], "clock") == "4:10 to 5:20, at most 7:01"
+    assert course([None, 94], "percent") == "94 %"
+    assert course([50, 90, 10, 60], "percent") == "50 % to 60 %, at least 10 %, at most 90 %"
+    assert course([50, 60, 70], "percent") == "50 % to 70 %"
+    assert course([100, 75, 100], "percent") == "100 %, at least 75 %"
     assert course([None, None], "count") == "nothing to show yet"
 
 

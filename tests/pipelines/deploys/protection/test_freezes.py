@@ -160,7 +160,7 @@ def test_an_environment_is_frozen_by_its_own_its_project_s_and_the_server_s_free
         ("own", _at("2026-11-23T07:00")),
         ("project's", _at("2026-11-22T00:00")),
     ]
-    assert [freeze.name for freeze, _ in freezes.coming(environment, _at("2026-11-21T12:00"))] == [
+    assert [freeze.name for freeze, _ in freezes.around(environment, _at("2026-11-21T12:00"))[1]] == [
         "own",
         "server's",
         "project's",

@@ -67,8 +67,9 @@ def test_of_what_was_before_the_day_only_the_last_counts(environment: Environmen
 @pytest.mark.django_db
 def test_a_look_at_a_day_does_not_read_all_that_was_before_it(environment: Environment) -> None:
     make_live(environment)
+    hosts = list(environment.hosts.all())
     with CaptureQueriesContext(connection) as queries:
-        bands.of_environment(environment, list(environment.hosts.all()))
+        bands.of_environment(environment, hosts)
     assert len(queries) == 2
     assert not any("GROUP BY" in query["sql"] for query in queries)
 
