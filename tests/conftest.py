@@ -1,5 +1,6 @@
 """What all tests share: the engine, the lab's images, and the promise that nothing is skipped in silence."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,8 @@ collect_ignore_glob = ["lab/shop/*"]  # the demo application's own tests, which 
 # How long an example takes says nothing on a machine that others use.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# A suite in the background may have been started with Ctrl-C ignored, which all that it starts would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # These write and read records only through verbs and queries whose own tests run on each database.
 _OF_OTHER_THINGS = ("tests/browser", "tests/server/live", "tests/runners/containers", "tests/runners/hosts")

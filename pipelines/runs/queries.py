@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from statistics import median
 
 from django.db.models import CharField, F, Max, Prefetch, Q, QuerySet, Value, Window
@@ -52,7 +53,7 @@ class Brief:
         return self.sha[:7]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """The newest runs of a project's default branch, oldest first."""
 
@@ -62,26 +63,30 @@ class Line:
     def newest(self) -> Brief | None:
         return self.runs[-1] if self.runs else None
 
-    @property
+    @cached_property
     def verdict(self) -> Brief | None:
         """Of the newest commit that has one, by a run that ended on its own account: a cancelled one says nothing of
         the code, nor does a rerun of an older commit say how the branch stands."""
-        told = [run for run in by_commit(self.runs) if run.status in FINAL and run.status != Status.CANCELLED]
+        told = [run for run in self._by_commit if run.status in FINAL and run.status != Status.CANCELLED]
         return told[-1] if told else None
 
     @property
     def is_broken(self) -> bool:
         return self.verdict is not None and self.verdict.status in BAD
 
-    @property
+    @cached_property
     def broken_since(self) -> Brief | None:
         """The first of the bad runs in a row at the end; None when the branch is not broken."""
         since = None
-        for run in reversed(by_commit(self.runs)):
+        for run in reversed(self._by_commit):
             if run.status == Status.SUCCEEDED:
                 break
             since = run if run.status in BAD else since
         return since if self.is_broken else None
+
+    @cached_property
+    def _by_commit(self) -> Sequence[Brief]:
+        return by_commit(self.runs)
 
     @property
     def passed_percent(self) -> int | None:

@@ -49,7 +49,7 @@
     if (page.title) document.title = page.title; // in the tab of who is elsewhere: how it stands now
     const focus = document.activeElement;
     const swapped = follower.dataset.parts.split(",").filter((selector) => swap(selector, page));
-    if (focus?.id && !focus.isConnected) document.getElementById(focus.id)?.focus({ preventScroll: true });
+    if (focus?.id && focus !== document.activeElement) document.getElementById(focus.id)?.focus({ preventScroll: true });
     if (!swapped.length) return;
     for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
     document.dispatchEvent(new CustomEvent("slipway:swapped"));

@@ -97,6 +97,7 @@ def test_an_approval_by_others_comes_live_and_leaves_alone_what_somebody_types(o
     expect(page.locator("#approval")).to_contain_text("ana approved, with ticket=OPS-7", timeout=60 * SECONDS)
     expect(page.locator("#stage")).to_contain_text("Waits for approval (1 of 2).")
     expect(page.get_by_label("ticket")).to_have_value("OPS-1931")
+    expect(page.get_by_label("ticket")).to_be_focused()
     approvals.approve(gate, make_person("bea"), "bea (#8)", {"ticket": "OPS-8"})
     expect(page.locator("#side")).to_contain_text("no runner is there", timeout=60 * SECONDS)
     expect(page.get_by_role("button", name="Approve ship")).to_have_count(0)
