@@ -23,11 +23,6 @@ _waiting: list[ThreadPoolExecutor] = []  # of one thread each; the one that was 
 class Handler(ASGIHandler):
     """An ASGI application. All middleware are called as plain functions, in the thread of the view."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        for settings in connections.settings.values():
-            settings["CONN_MAX_AGE"] = KEPT_SECONDS  # in this process alone: workers fork
-
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
@@ -42,12 +37,18 @@ class Handler(ASGIHandler):
 
 @contextmanager
 def _thread() -> Iterator[ThreadPoolExecutor]:
-    thread = _waiting.pop() if _waiting else ThreadPoolExecutor(1, thread_name_prefix="page")
+    thread = _waiting.pop() if _waiting else ThreadPoolExecutor(1, "page", _keep_connections)
     try:
         yield thread
     finally:
         # It comes back by itself: what it does for somebody who went away, it does to the end.
         thread.submit(_come_back, thread)
+
+
+def _keep_connections() -> None:
+    """In these threads alone: all others let go of the database after each piece of work."""
+    for connection in connections.all():
+        connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": KEPT_SECONDS}
 
 
 def _come_back(thread: ThreadPoolExecutor) -> None:

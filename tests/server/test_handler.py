@@ -20,8 +20,6 @@ Answers = Callable[[HttpRequest], HttpResponse]
 def pages(monkeypatch: pytest.MonkeyPatch) -> Handler:
     """With threads of its own; tests say by `_middleware_chain` what is answered."""
     monkeypatch.setattr(handler, "_waiting", [])
-    for settings in connections.settings.values():
-        monkeypatch.setitem(settings, "CONN_MAX_AGE", settings["CONN_MAX_AGE"])
     return Handler()
 
 
@@ -104,5 +102,12 @@ def _goes_away_after(begun: threading.Event) -> Callable[[], Any]:
 async def _hears_nothing(_: object) -> None: ...
 
 
-def test_connections_are_kept_for_a_while(pages: Handler) -> None:
-    assert {settings["CONN_MAX_AGE"] for settings in connections.settings.values()} == {handler.KEPT_SECONDS}
+def says_how_long_connections_are_kept(_: HttpRequest) -> HttpResponse:
+    return HttpResponse({str(each.settings_dict["CONN_MAX_AGE"]) for each in connections.all()})
+
+
+async def test_these_threads_keep_their_connections_and_no_others_do(pages: Any, client: httpx2.AsyncClient) -> None:
+    pages._middleware_chain = says_how_long_connections_are_kept
+    assert (await client.get("/")).text == str(handler.KEPT_SECONDS)
+    assert says_how_long_connections_are_kept(HttpRequest()).content == b"0"
+    await until_threads_wait(1)
