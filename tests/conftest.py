@@ -4,8 +4,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from docker import DockerClient
 from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
 
 from tests.lab.ground import open_engine
 from tests.lab.images import image
@@ -16,6 +18,10 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 # A suite in the background may have been started with Ctrl-C ignored, which all that it starts would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+_END_OTHER_SESSIONS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # These write and read records only through verbs and queries whose own tests run on each database.
 _OF_OTHER_THINGS = ("tests/browser", "tests/server/live", "tests/runners/containers", "tests/runners/hosts")
@@ -38,6 +44,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Threads of the product keep their connections for a while, and PostgreSQL drops no database that is in use."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(_END_OTHER_SESSIONS)
 
 
 @pytest.fixture(scope="session")
