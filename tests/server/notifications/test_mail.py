@@ -1,8 +1,5 @@
 """The outbox, drained to a mail server over SMTP."""
 
-from collections.abc import Iterator
-from urllib.parse import urlsplit
-
 import pytest
 from pytest_django import Settings
 
@@ -20,22 +17,11 @@ from tests.factories import (
     make_live,
     make_red_run,
 )
-from tests.lab.mailbox import Mailbox, mailbox
+from tests.lab.mailbox import Mailbox
 from tests.server.notifications.conftest import drain as drain_all
 from tests.server.notifications.conftest import drain_one, hear, make_all_due
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def box(settings: Settings) -> Iterator[Mailbox]:
-    with mailbox() as running:
-        server = urlsplit(running.url)
-        settings.SLIPWAY_MAIL_URL = running.url
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.hostname, server.port
-        settings.SLIPWAY_URL = "https://slipway.example"
-        yield running
 
 
 def drain() -> int:

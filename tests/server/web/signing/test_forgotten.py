@@ -2,13 +2,10 @@
 
 import re
 import threading
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
@@ -16,30 +13,12 @@ from pipelines.audit.models import Act
 from pipelines.outbox.models import Channel, Message, Notice
 from server.notifications import announcer
 from tests.factories import make_person
-from tests.lab.mailbox import Mailbox, mailbox
+from tests.lab.mailbox import Mailbox
 from tests.server.web.signing import steps
 from tests.server.web.signing.steps import PASSWORD, is_in, person_with_password, sign_in, verbs
 
 pytestmark = pytest.mark.django_db
 ASKED, NEW = "/sign-in/forgotten/", "staple battery wrong horse"
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def box(settings: Settings) -> Iterator[Mailbox]:
-    with mailbox() as running:
-        server = urlsplit(running.url)
-        settings.SLIPWAY_MAIL_URL = running.url
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.hostname, server.port
-        settings.SLIPWAY_URL = "https://slipway.example"
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The second factor: nobody is in before it is right, and each code is taken once."""
 
-from collections.abc import Iterator
-
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
@@ -13,22 +11,10 @@ from pytest_django import Settings
 from pipelines.audit.models import Act
 from tests.factories import make_operator
 from tests.server.web.signing import steps
-from tests.server.web.signing.steps import PASSWORD, code, confirm, is_in, person_with_password, sign_in, verbs
+from tests.server.web.signing.steps import PASSWORD, code, confirm, is_in, sign_in, verbs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASKED = "/sign-in/second-factor/"
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def ada() -> User:
-    return person_with_password()
 
 
 @pytest.fixture

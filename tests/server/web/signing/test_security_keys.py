@@ -1,13 +1,11 @@
 """Security keys, as far as it goes without one: what is stored is made by hand. Real ones: tests/browser."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
@@ -16,18 +14,6 @@ from tests.server.web.signing.steps import code, confirm, is_in, person_with_pas
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASKED, ADD = "/sign-in/second-factor/", "/account/two-factor/keys/add/"
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
-
-
-@pytest.fixture
-def ada() -> User:
-    return person_with_password()
 
 
 @pytest.fixture
