@@ -1,10 +1,12 @@
 """Callers of the API."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.test import Client
 
-from tests.factories import make_operator
+from pipelines.projects.models import Project, Role
+from tests.factories import make_operator, make_person, make_project
 from tests.server.api.stand import Stand, bearing, make_stand, token_of
 
 
@@ -22,3 +24,13 @@ def stand() -> Stand:
 @pytest.fixture
 def operator() -> Client:
     return bearing(token_of(make_operator()))
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project("shop")
+
+
+@pytest.fixture
+def ada(project: Project) -> User:
+    return make_person("ada", project, Role.OWNER)

@@ -14,20 +14,10 @@ from pipelines.people.models import Scope
 from pipelines.projects.models import Project, Role
 from pipelines.runs.starters import has_started
 from server.access import actor
-from tests.factories import make_environment, make_live, make_person, make_project, make_release
+from tests.factories import make_environment, make_live, make_person, make_release
 from tests.server.api.stand import bearing, token_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def project() -> Project:
-    return make_project("shop")
-
-
-@pytest.fixture
-def ada(project: Project) -> User:
-    return make_person("ada", project, Role.OWNER)
 
 
 def test_a_machine_overrides_nothing_by_a_rollback(project: Project, ada: User) -> None:

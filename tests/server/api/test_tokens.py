@@ -24,16 +24,6 @@ FAR = "2100-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def project() -> Project:
-    return make_project("shop")
-
-
-@pytest.fixture
-def ada(project: Project) -> User:
-    return make_person("ada", project, Role.OWNER)
-
-
-@pytest.fixture
 def session(ada: User) -> Client:
     client = Client()
     client.force_login(ada)

@@ -30,16 +30,6 @@ from tests.server.api.test_answers import AT_MOST
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project() -> Project:
-    return make_project("shop")
-
-
-@pytest.fixture
-def ada(project: Project) -> User:
-    return make_person("ada", project, Role.OWNER)
-
-
 def pair(client: Client, **body: Any) -> Any:
     return client.post("/api/v1/screens", json.dumps({"code": "K7DM-X2PQ", **body}), "application/json")
 
